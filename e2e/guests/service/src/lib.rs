@@ -1,0 +1,1 @@
+//! Nothing is shared: each example stands alone, as a first program of a user would.
