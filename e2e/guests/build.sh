@@ -12,28 +12,50 @@ for target in wasm32-wasip1 wasm32-wasip2; do
     [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup target add "$target"
 done
 
-cargo build --quiet --release --locked --target wasm32-wasip2 --examples \
-    --package guest-http --package guest-service
-
-# collect FILE: copies it where it differs from what is there, and refuses a name that belongs to no suite.
-collect() {
-    name=$(basename "$1")
-    case $name in
-    *-*.wasm) return ;; # cargo's own copy, named with a hash
+# check NAME: refuses one that belongs to no suite, since no test would ever pick it up.
+check() {
+    case $1 in
     http_?* | http3_?* | service_?* | command_?* | command3_?* | module_?* | hostile_?*) ;;
     *)
-        echo "e2e/guests: $name is not named <suite>_<case>; the suites are http, http3, service, command," \
-            "command3, module and hostile" >&2
+        echo "e2e/guests: $1 is not named <suite>_<case>; the suites are http, http3, service, command, command3," \
+            "module and hostile" >&2
         exit 1
         ;;
     esac
+}
+
+# collect FILE: copies it where it differs from what is there. Renamed into place, so that a test that runs meanwhile
+# never reads half a file.
+collect() {
+    name=$(basename "$1")
     cmp -s "$1" "$components/$name" && return
-    # Renamed into place, so that a test that runs meanwhile never reads half a file.
     cp "$1" "$components/.$name.new"
     mv "$components/.$name.new" "$components/$name"
     printf '%-44s %8d bytes\n' "$name" "$(wc -c <"$components/$name")"
 }
 
-for file in "$CARGO_TARGET_DIR"/wasm32-wasip2/release/examples/*.wasm; do
-    collect "$file"
+for source in */examples/*.rs wat/*.wat; do
+    name=$(basename "${source%.*}")
+    check "$name"
+    names="${names:-} $name"
+done
+
+cargo build --quiet --release --locked --target wasm32-wasip2 --examples --workspace \
+    --exclude build-wat --exclude guest-module
+cargo build --quiet --release --locked --target wasm32-wasip1 --examples --package guest-module
+cargo run --quiet --locked --package build-wat -- wat "$CARGO_TARGET_DIR/wat"
+
+for name in $names; do
+    for directory in wasm32-wasip1/release/examples wasm32-wasip2/release/examples wat; do
+        [ -e "$CARGO_TARGET_DIR/$directory/$name.wasm" ] && collect "$CARGO_TARGET_DIR/$directory/$name.wasm"
+    done
+done
+
+# What has lost its source would be tested for ever.
+for file in "$components"/*.wasm; do
+    name=$(basename "$file" .wasm)
+    case " $names " in
+    *" $name "*) ;;
+    *) rm "$file" && echo "$name.wasm removed: it has no source" ;;
+    esac
 done

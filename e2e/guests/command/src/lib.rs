@@ -1,0 +1,1 @@
+//! Nothing is shared: commands are plain programs of the standard library.
