@@ -1,1 +1,38 @@
-//! placeholder
+//! `WasmService` and its parts: the one schema that serves `shoal up` and the cluster. Types, their parsing and
+//! their validation live here; nothing here opens a file, a socket or an engine.
+
+#![allow(unreachable_pub, reason = "kube's KubeSchema copies each struct, `pub` and all, into a function's body")]
+
+mod capability;
+mod duration;
+mod limits;
+mod placement;
+mod quantity;
+mod schema;
+mod service;
+mod status;
+mod trigger;
+
+pub use capability::{
+    Capabilities, ClockGrant, ConfigGrant, FilesystemGrant, KeyRef, KeyValueGrant, MessagingGrant,
+    NetworkGrant, OutboundRule, Protocol, SecretGrant, ValueSource,
+};
+pub use duration::{Duration, DurationError};
+pub use limits::{Limits, Reuse};
+pub use placement::{Placement, PlacementMode, Scaling};
+pub use quantity::{Quantity, QuantityError};
+pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
+pub use status::{ComponentStatus, WasmServiceStatus};
+pub use trigger::{
+    ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisTrigger, ScheduleTrigger,
+    Store, Trigger,
+};
+
+/// The API group of everything Shoal defines.
+pub const GROUP: &str = "shoal.dev";
+/// The one version that is served and stored.
+pub const VERSION: &str = "v1alpha1";
+/// Group and version as a manifest writes them.
+pub const API_VERSION: &str = "shoal.dev/v1alpha1";
+/// The kind of a service.
+pub const KIND: &str = "WasmService";
