@@ -1,1 +1,46 @@
-fn main() {}
+//! `cargo run -p xtask -- <task>`: what the Makefile needs a program for. Tasks that only chain commands live in `scripts/`.
+
+mod arrows;
+mod files;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Developer tasks of the Shoal repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fail where a crate depends on what DESIGN's arrows do not allow.
+    Arrows {
+        /// The workspace to check.
+        #[arg(long, default_value = "Cargo.toml")]
+        manifest_path: PathBuf,
+    },
+    /// Fail on files that are too long or too large, or that do not say what lives in them.
+    CheckFiles {
+        /// The git repository to check.
+        #[arg(long, default_value = ".")]
+        root: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Arrows { manifest_path } => arrows::run(&manifest_path),
+        Task::CheckFiles { root } => files::run(&root),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Which crate may depend on which: the arrows of DESIGN, as data. The reasons are told to whoever trips over a rule.
+//!
+//! A new folder needs a row in `rooms`, or the check fails: an arrow is decided, it does not happen.
+
+/// Everything that `check` compares a workspace with.
+pub(crate) struct Rules {
+    /// What each folder of the workspace may use of the others. The first row that matches decides.
+    pub(crate) rooms: &'static [Room],
+    /// Crates from elsewhere that only some folders may name in their manifest.
+    pub(crate) externals: &'static [External],
+    /// Features that only some folders may turn on.
+    pub(crate) features: &'static [Feature],
+    /// Crates that must be in no member's tree, however far down.
+    pub(crate) absent: &'static [Absent],
+}
+
+/// A folder and its arrows. Folders are written out, or end in `/*`; a lone `*` is any folder.
+pub(crate) struct Room {
+    pub(crate) folder: &'static str,
+    pub(crate) may_use: &'static [Arrow],
+    pub(crate) why: &'static str,
+}
+
+/// An arrow to `folder`.
+pub(crate) struct Arrow {
+    pub(crate) folder: &'static str,
+    pub(crate) when: When,
+}
+
+/// Where an arrow is allowed. `[dev-dependencies]` and `[build-dependencies]` count like any other: a crate whose tests need
+/// the crate above it is tested in the crate above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Everywhere.
+    Always,
+    /// Only as an optional dependency, that is behind a feature.
+    Optional,
+}
+
+/// Crates from elsewhere, by name, and where they may be named.
+pub(crate) struct External {
+    /// What they are, in words.
+    pub(crate) what: &'static str,
+    /// Names, or prefixes that end in `*`.
+    pub(crate) crates: &'static [&'static str],
+    /// Names that a prefix above covers but the rule does not mean.
+    pub(crate) except: &'static [&'static str],
+    /// The rule holds only where one of these features is asked for (`default` stands for default features left on);
+    /// always where the list is empty.
+    pub(crate) with_features: &'static [&'static str],
+    pub(crate) allowed_in: &'static [&'static str],
+    pub(crate) why: &'static str,
+}
+
+/// A feature and who may turn it on.
+pub(crate) struct Feature {
+    /// Package name.
+    pub(crate) of: &'static str,
+    pub(crate) features: &'static [&'static str],
+    /// Folders that may turn it on, and only from a feature of their own: in an optional dependency or by the feature's list.
+    pub(crate) behind_a_feature_of: &'static [&'static str],
+    pub(crate) why: &'static str,
+}
+
+/// Crates that no member may reach with its default features.
+pub(crate) struct Absent {
+    pub(crate) what: &'static str,
+    pub(crate) crates: &'static [&'static str],
+    pub(crate) except: &'static [&'static str],
+    pub(crate) why: &'static str,
+}
+
+const fn to(folder: &'static str) -> Arrow {
+    Arrow {
+        folder,
+        when: When::Always,
+    }
+}
+
+const fn optional(folder: &'static str) -> Arrow {
+    Arrow {
+        folder,
+        when: When::Optional,
+    }
+}
+
+const WHY_HOST: &str =
+    "host crates see api and the host crates below them, so that each can be tested without the ones above";
+const WHY_API: &str = "everybody depends on api, so whatever it depended on would be everywhere";
+const WHY_SHIM: &str = "shim and operator never see each other; what they share is in api";
+const WHY_COMPILER: &str = "wasmtime's compiler is never linked into a process that runs guests: only the shoal-compile program, \
+                            built with its feature `cranelift`, holds it";
+
+/// The rules of this repository.
+pub(crate) const RULES: Rules = Rules {
+    rooms: &[
+        Room {
+            folder: "api",
+            may_use: &[],
+            why: WHY_API,
+        },
+        Room {
+            folder: "host/engine",
+            may_use: &[],
+            why: WHY_HOST,
+        },
+        // The library is the parent's side and needs no engine; the program configures one with the compiler in it.
+        Room {
+            folder: "host/compile",
+            may_use: &[optional("host/engine")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/artifact",
+            may_use: &[to("api"), to("host/compile")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/compose",
+            may_use: &[to("api")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/capability",
+            may_use: &[to("api"), to("host/engine"), to("host/compile")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/trigger",
+            may_use: &[to("api")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/service",
+            may_use: &[to("api"), to("host/*")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "shim/*",
+            may_use: &[to("api"), to("host/*"), to("shim/*")],
+            why: WHY_SHIM,
+        },
+        Room {
+            folder: "operator/*",
+            may_use: &[to("api"), to("operator/*")],
+            why: WHY_SHIM,
+        },
+        Room {
+            folder: "cli",
+            may_use: &[
+                to("api"),
+                to("host/service"),
+                to("host/artifact"),
+                to("host/compile"),
+            ],
+            why: "the command is a thin edge over host/service; a worker process is another edge over the same library",
+        },
+        Room {
+            folder: "xtask",
+            may_use: &[to("api"), to("cli")],
+            why: "xtask generates files from the types of api and the commands of cli, and builds fast",
+        },
+        Room {
+            folder: "e2e/*",
+            may_use: &[to("*")],
+            why: "tests and benches may look at everything",
+        },
+    ],
+    externals: &[
+        External {
+            what: "wasmtime",
+            crates: &["wasmtime", "wasmtime-*", "cranelift-*", "winch-*", "pulley-*"],
+            except: &[],
+            with_features: &[],
+            allowed_in: &[
+                "host/engine",
+                "host/compile",
+                "host/capability",
+                "host/link",
+                "host/service",
+                "shim/worker",
+            ],
+            why: "wasmtime's types stay inside host and shim/worker; its twelve-weekly major versions must not ripple \
+                  further. host/trigger and host/artifact do without",
+        },
+        External {
+            what: "a Kubernetes client",
+            crates: &["kube-client", "kube-runtime"],
+            except: &[],
+            with_features: &[],
+            allowed_in: &["operator/controller", "cli", "e2e/*"],
+            why: "a process that runs guests holds no credentials of the cluster, and what decides is pure",
+        },
+        External {
+            what: "a Kubernetes client (kube with its client)",
+            crates: &["kube"],
+            except: &[],
+            with_features: &["default", "client", "config", "runtime", "ws"],
+            allowed_in: &["operator/controller", "cli", "e2e/*"],
+            why: "a process that runs guests holds no credentials of the cluster, and what decides is pure; \
+                  take kube with `default-features = false, features = [\"derive\"]`",
+        },
+        External {
+            what: "I/O",
+            crates: &[
+                "tokio",
+                "hyper",
+                "hyper-*",
+                "reqwest",
+                "rustix",
+                "libc",
+                "oci-client",
+            ],
+            except: &[],
+            with_features: &[],
+            allowed_in: &[
+                "host/*",
+                "shim/*",
+                "operator/controller",
+                "operator/installer",
+                "cli",
+                "xtask",
+                "e2e/*",
+            ],
+            why: "api and operator/plan are data and functions of data",
+        },
+    ],
+    features: &[
+        Feature {
+            of: "wasmtime",
+            features: &["default", "cranelift", "winch", "all-arch"],
+            behind_a_feature_of: &["host/compile"],
+            why: WHY_COMPILER,
+        },
+        Feature {
+            of: "shoal-compile",
+            features: &["cranelift"],
+            behind_a_feature_of: &[],
+            why: WHY_COMPILER,
+        },
+        Feature {
+            of: "shoal-engine",
+            features: &["cranelift"],
+            behind_a_feature_of: &["host/compile"],
+            why: WHY_COMPILER,
+        },
+    ],
+    absent: &[Absent {
+        what: "wasmtime's compiler",
+        crates: &[
+            "cranelift-*",
+            "winch-*",
+            "wasmtime-internal-cranelift",
+            "wasmtime-internal-winch",
+        ],
+        // Collections and a generator of enums that wasmtime's runtime shares with its compiler; no code generator in them.
+        except: &[
+            "cranelift-bforest",
+            "cranelift-bitset",
+            "cranelift-entity",
+            "cranelift-srcgen",
+        ],
+        why: WHY_COMPILER,
+    }],
+};
