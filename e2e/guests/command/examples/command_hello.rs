@@ -1,4 +1,5 @@
-//! Prints its arguments and environment, copies stdin to stdout, and exits with N where an argument says `exit=N`.
+//! Prints its arguments and environment, copies stdin to stdout, and exits with N where an argument says `exit=N` (WASI 0.2
+//! knows success and failure alone, so any other N arrives as 1).
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Tries sockets by way of std::net, in the order they are asked for: `?addr=host:port` connects by TCP, `?name=` resolves,
+//! Tries sockets by way of std::net, kind by kind: `?addr=host:port` connects by TCP, `?name=` resolves,
 //! `?udp=host:port` sends a datagram and waits for the answer, `?listen=addr:port` listens. A line for each: `ok` or the error.
 
 use std::fmt::Write as _;
