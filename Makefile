@@ -1,0 +1,59 @@
+# What a developer does, by name. `make` lists it. The steps themselves are in scripts/.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shoal
+# Outside the tree, so that fresh clones share what is built already.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+# Guests, examples and fuzz targets are compiled for other machines or with other flags: folders of their own.
+export SHOAL_DEV_CACHE ?= $(CACHE)
+export FUZZ_SECONDS ?= 60
+PREFIX ?= $(HOME)/.local
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench fuzz clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build Shoal and an example, start it, send it requests
+	@scripts/demo.sh
+
+test: ## Everything that CI checks, with the time of each step
+	@scripts/test.sh all
+
+test-unit: ## The tests of the crates alone: no guests, no registry, no fuzzing
+	@scripts/test.sh unit
+
+lint: ## Formatting, clippy, arrows between crates, generated files
+	@scripts/test.sh lint
+
+fmt: ## Format all Rust code
+	@scripts/fmt.sh
+
+build: ## Build `shoal` and `shoal-compile`, side by side
+	@scripts/setup.sh build
+	@scripts/build.sh
+
+install: ## Install both, optimised, into PREFIX/bin (by default ~/.local)
+	@scripts/setup.sh build
+	@scripts/build.sh --release
+	install -D -m 755 -t $(PREFIX)/bin $(CARGO_TARGET_DIR)/release/shoal $(CARGO_TARGET_DIR)/release/shoal-compile
+
+guests: ## Build the components that tests and benches run
+	@scripts/setup.sh guests
+	@CARGO_TARGET_DIR=$(SHOAL_DEV_CACHE)/guests e2e/guests/build.sh
+
+generate: ## Write the files that are generated from the code
+	@scripts/generate.sh
+
+bench-host: ## One component beside `wasmtime serve` and a native server
+	@scripts/bench.sh host
+
+bench: ## All benches
+	@scripts/bench.sh all
+
+fuzz: ## Each fuzz target for FUZZ_SECONDS (by default 60)
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh
+
+clean: ## Remove what was built; the cache of `shoal` itself stays
+	rm -rf $(CARGO_TARGET_DIR) $(SHOAL_DEV_CACHE)/guests $(SHOAL_DEV_CACHE)/examples $(SHOAL_DEV_CACHE)/fuzz-target

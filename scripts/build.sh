@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Builds `shoal` and `shoal-compile` into one folder: the first starts the second from beside itself. Two invocations,
+# because in one Cargo would unite their features, and `shoal` would link the compiler. Arguments go to both.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --locked -p shoal "$@"
+cargo build --locked -p shoal-compile --features cranelift --bin shoal-compile "$@"

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench) needs is there, and nothing more.
+# Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
+# is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages_only=false
+if [ "${1:-}" = packages ]; then
+    packages_only=true
+    shift
+fi
+task=${1:?which task: build, demo, guests, fuzz, test or bench}
+
+# program:Debian package:what for
+programs=("cc:build-essential:linking Rust programs")
+targets=()
+case $task in
+build) ;;
+demo)
+    programs+=("curl:curl:the demo's requests")
+    targets+=(wasm32-wasip2)
+    ;;
+guests) targets+=(wasm32-wasip1 wasm32-wasip2) ;;
+fuzz) programs+=("c++:build-essential:libFuzzer") ;;
+test)
+    programs+=("c++:build-essential:libFuzzer" "git:git:listing files" "curl:curl:end-to-end tests"
+        "docker-registry:docker-registry:the tests against a real registry")
+    targets+=(wasm32-wasip1 wasm32-wasip2)
+    ;;
+bench)
+    programs+=("wrk:wrk:load")
+    targets+=(wasm32-wasip1 wasm32-wasip2)
+    ;;
+*)
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test and bench" >&2
+    exit 2
+    ;;
+esac
+
+missing=() packages=()
+for entry in "${programs[@]}"; do
+    IFS=: read -r program package purpose <<<"$entry"
+    command -v "$program" >/dev/null && continue
+    missing+=("$program ($purpose)")
+    packages+=("$package")
+done
+if [ ${#packages[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "setup: apt-get install ${packages[*]}"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+        # The package starts a registry for the whole machine; the tests start their own, on loopback.
+        if [[ " ${packages[*]} " == *" docker-registry "* ]] && [ -d /run/systemd/system ]; then
+            systemctl disable --quiet --now docker-registry || true
+        fi
+    else
+        echo "setup: missing for \`make $task\`:" >&2
+        printf '  %s\n' "${missing[@]}" >&2
+        echo "  on Debian or Ubuntu: sudo apt-get install ${packages[*]}" >&2
+        exit 1
+    fi
+fi
+$packages_only && exit 0
+
+if ! command -v cargo >/dev/null; then
+    echo "setup: cargo is missing: install rustup as https://rustup.rs says, then run this again" >&2
+    exit 1
+fi
+# The version in rust-toolchain.toml. rustup installs it by itself unless it was told not to.
+if ! rustc --version >/dev/null 2>&1; then
+    rustup toolchain install
+fi
+for target in "${targets[@]}"; do
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] && continue
+    if ! command -v rustup >/dev/null; then
+        echo "setup: the Rust target $target is missing, and without rustup it can't be added" >&2
+        exit 1
+    fi
+    rustup target add "$target"
+done

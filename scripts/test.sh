@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# scripts/test.sh all|lint|unit: the checks, those first that find a mistake soonest. Prints each step's name and time, a
+# table of them, and as its last line `N passed, N failed`: each test counts, and each step that is no run of tests.
+# Fails where anything failed, and where a run of tests ran none.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+suite=${1:?which checks: all, lint or unit}
+cache=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+# Where the end-to-end tests find the guests.
+export SHOAL_GUESTS=$cache/guests/components
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0 began=$SECONDS table=()
+
+# run KIND NAME COMMAND...: KIND is `check` (counts as one) or `tests` (counts what it reports, which must be something).
+run() {
+    local kind=$1 name=$2 start=$EPOCHREALTIME status=0 good=0 bad=0 ignored=0
+    shift 2
+    printf '\n==> %s\n' "$name"
+    "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    if [ "$kind" = tests ]; then
+        read -r good bad ignored < <(awk -f scripts/count.awk "$log")
+        [ $((good + bad)) -gt 0 ] || { echo "$name: no test ran" && bad=1; }
+        [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    elif [ "$status" -eq 0 ]; then
+        good=1
+    else
+        bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    local line
+    line=$(awk -v name="$name" -v start="$start" -v end="$EPOCHREALTIME" -v good="$good" -v bad="$bad" -v ignored="$ignored" 'BEGIN {
+        printf "%-44s %7.1f s %6d passed %4d failed%s", name, end - start, good, bad, ignored ? ", " ignored " ignored" : ""
+    }')
+    table+=("$line")
+    echo "<== $line"
+    [ "$bad" -eq 0 ]
+}
+
+finish() {
+    printf '\n'
+    printf '%s\n' "${table[@]}"
+    printf 'total: %d min %d s\n' $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60))
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+
+# need ...: a step without which the later ones say nothing.
+need() { run "$@" || finish; }
+
+lint() {
+    run check "formatting" scripts/fmt.sh --check
+    run check "clippy" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+    run check "clippy of the compiler" cargo clippy --quiet --locked -p shoal-compile --features cranelift --all-targets -- -D warnings
+    run check "arrows between crates" cargo run --quiet --locked -p xtask -- arrows
+    run check "files" cargo run --quiet --locked -p xtask -- check-files
+    run check "generated files" scripts/generate.sh --check
+}
+
+case $suite in
+lint)
+    need check "what this needs" scripts/setup.sh build
+    lint
+    ;;
+unit)
+    need check "what this needs" scripts/setup.sh build
+    run tests "tests of the crates" cargo test --quiet --locked --no-fail-fast --workspace --exclude shoal-e2e --exclude shoal-bench
+    ;;
+all)
+    need check "what this needs" scripts/setup.sh test
+    lint
+    need check "shoal and shoal-compile" scripts/build.sh
+    need check "guests" env CARGO_TARGET_DIR="$cache/guests" e2e/guests/build.sh
+    run tests "tests" cargo test --locked --no-fail-fast --workspace
+    run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
+    run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
+    ;;
+*)
+    echo "test.sh: no checks called $suite; there are all, lint and unit" >&2
+    exit 2
+    ;;
+esac
+finish
