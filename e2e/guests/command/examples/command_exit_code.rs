@@ -2,6 +2,9 @@
 //! WASI 0.2.
 
 fn main() {
-    let code = std::env::args().nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    let code = std::env::args()
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0);
     wasip2::cli::exit::exit_with_code(code);
 }

@@ -117,11 +117,6 @@ impl Reply {
         Self::start(out, 200, Fields::new())
     }
 
-    /// The stream, for guests that handle it in their own way.
-    pub fn stream(&self) -> &OutputStream {
-        &self.stream
-    }
-
     /// Writes as fast as the reader takes it; false once the reader has gone.
     pub fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
@@ -134,8 +129,13 @@ impl Reply {
 
     /// Ends the body, with trailers if there are any.
     pub fn finish(self, trailers: Option<Fields>) {
+        OutgoingBody::finish(self.into_body(), trailers).unwrap();
+    }
+
+    /// The body, still open, for guests that end it in their own way.
+    pub fn into_body(self) -> OutgoingBody {
         drop(self.stream);
-        OutgoingBody::finish(self.body, trailers).unwrap();
+        self.body
     }
 }
 
