@@ -1,1 +1,18 @@
-//! placeholder
+//! Component to native code. The compiler runs in a child process, `shoal-compile`, with limits on its memory and time, no network
+//! and no files; this library is the parent's side and what the two say to each other. Where results are kept is decided by
+//! `artifact`.
+//!
+//! ```text
+//! parent ── stdin: the wasm ──> child: limits, seccomp ── parse, adapt, compile ──> stdout: report, then native code
+//! ```
+
+#[cfg(feature = "cranelift")]
+pub mod child;
+mod description;
+mod error;
+mod parent;
+mod report;
+
+pub use description::{Description, Export, Import, ItemKind, Kind, Variant};
+pub use error::CompileError;
+pub use parent::{CompileLimits, Compiler};

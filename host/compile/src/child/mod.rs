@@ -1,0 +1,86 @@
+//! What runs in the child process: it limits itself, reads one artifact from stdin, and answers on stdout.
+
+mod adapt;
+mod describe;
+mod sandbox;
+
+pub use adapt::adapt;
+pub use describe::describe;
+
+use crate::report::{Report, Request};
+use crate::{Description, Variant};
+use anyhow::{Context, bail};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+
+/// The largest artifact that is read, in bytes.
+const MAX_INPUT: u64 = 256 << 20;
+
+/// The child's `main`: `shoal-compile REQUEST MEMORY CPU`, with limits in bytes and seconds.
+///
+/// # Errors
+///
+/// Where it was not started by [`crate::Compiler`]. An artifact that is refused is no error but an answer.
+pub fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [request, memory, cpu] = arguments.as_slice() else {
+        bail!("shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|fingerprint BYTES SECONDS");
+    };
+    let request = Request::parse(request).with_context(|| format!("unknown request {request:?}"))?;
+    sandbox::enter(memory.parse().context("BYTES")?, cpu.parse().context("SECONDS")?)?;
+    if request == Request::Fingerprint {
+        return answer(&Report::Fingerprint(fingerprint()?), &[]);
+    }
+    let mut input = Vec::new();
+    std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut input).context("read the artifact")?;
+    let done = match (input.len() as u64 > MAX_INPUT, request) {
+        (true, _) => Err(anyhow::anyhow!("it is larger than {MAX_INPUT} bytes")),
+        (false, Request::Describe) => adapt(&input).and_then(|wasm| describe(&input, &wasm)).map(|it| (it, Vec::new())),
+        (false, _) => compile(&input),
+    };
+    match done {
+        Ok((description, code)) => answer(&Report::Done(description), &code),
+        Err(error) => answer(&Report::Invalid(format!("{error:#}")), &[]),
+    }
+}
+
+/// Compiles an artifact: adapts a core module, tells which engine it is for, and makes native code for that one.
+///
+/// # Errors
+///
+/// Where the bytes are no valid component.
+pub fn compile(artifact: &[u8]) -> anyhow::Result<(Description, Vec<u8>)> {
+    let wasm = adapt(artifact)?;
+    let description = describe(artifact, &wasm)?;
+    let code = engine(description.variant)?.precompile_component(&wasm)?;
+    Ok((description, code))
+}
+
+/// The engine that compiles for `variant`; it allocates no instances.
+fn engine(variant: Variant) -> anyhow::Result<wasmtime::Engine> {
+    let variant = match variant {
+        Variant::Plain => shoal_engine::Variant::Plain,
+        Variant::Concurrent => shoal_engine::Variant::Concurrent,
+    };
+    Ok(wasmtime::Engine::new(&shoal_engine::config(variant))?)
+}
+
+fn fingerprint() -> anyhow::Result<String> {
+    let mut hash = DefaultHasher::new();
+    for variant in [Variant::Plain, Variant::Concurrent] {
+        engine(variant)?.precompile_compatibility_hash().hash(&mut hash);
+    }
+    // What is described, and how modules are adapted, belongs to this crate.
+    env!("CARGO_PKG_VERSION").hash(&mut hash);
+    Ok(format!("{:016x}", hash.finish()))
+}
+
+fn answer(report: &Report, code: &[u8]) -> anyhow::Result<()> {
+    let report = serde_json::to_vec(report)?;
+    let mut out = std::io::stdout().lock();
+    out.write_all(&u32::try_from(report.len())?.to_le_bytes())?;
+    out.write_all(&report)?;
+    out.write_all(code)?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Starts the child, feeds it and takes its answer. What the child does is in `child`.
+
+use crate::report::{MAX_REPORT, Report, Request};
+use crate::{CompileError, Description};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdout, Command};
+use tokio::sync::{OnceCell, Semaphore};
+
+/// How much of what the child writes to stderr is kept for an error's text.
+const STDERR: u64 = 8 << 10;
+
+/// What one compilation may take.
+#[derive(Clone, Debug)]
+pub struct CompileLimits {
+    /// Bytes of address space (RLIMIT_AS).
+    pub memory: u64,
+    /// CPU time over all its threads (RLIMIT_CPU, whole seconds).
+    pub cpu: Duration,
+    /// Bytes of native code and metadata.
+    pub output: u64,
+    /// Compilations at the same time; others wait.
+    pub concurrent: usize,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { memory: 4 << 30, cpu: Duration::from_secs(300), output: 1 << 30, concurrent: 2 }
+    }
+}
+
+/// The compiler, as a program to be started. Cheap to clone; clones share the limit on concurrent compilations.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    program: PathBuf,
+    limits: CompileLimits,
+    running: Semaphore,
+    fingerprint: OnceCell<String>,
+}
+
+impl Compiler {
+    /// The `shoal-compile` that `SHOAL_COMPILE` names, or that lies beside this program (or a folder above it, as for tests).
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Missing`] where there is none.
+    pub fn locate() -> Result<Self, CompileError> {
+        if let Some(path) = std::env::var_os("SHOAL_COMPILE") {
+            return Self::new(path.into(), CompileLimits::default());
+        }
+        let this = std::env::current_exe().unwrap_or_default();
+        let beside = this.with_file_name("shoal-compile");
+        let above = this.ancestors().nth(2).map(|folder| folder.join("shoal-compile"));
+        match above.filter(|above| !beside.exists() && above.exists()) {
+            Some(above) => Self::new(above, CompileLimits::default()),
+            None => Self::new(beside, CompileLimits::default()),
+        }
+    }
+
+    /// A compiler at a path, with limits.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Missing`] where there is no file.
+    pub fn new(program: PathBuf, limits: CompileLimits) -> Result<Self, CompileError> {
+        if !program.is_file() {
+            return Err(CompileError::Missing(program));
+        }
+        let running = Semaphore::new(limits.concurrent.max(1));
+        let shared = Shared { program, limits, running, fingerprint: OnceCell::new() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// A hash over all that compiled code depends on: version and settings of the compiler, the machine's instruction set.
+    ///
+    /// # Errors
+    ///
+    /// Where the compiler can't be run.
+    pub async fn fingerprint(&self) -> Result<&str, CompileError> {
+        let fingerprint = self.shared.fingerprint.get_or_try_init(|| async {
+            match self.run(Request::Fingerprint, Stdio::null(), None).await? {
+                Report::Fingerprint(hash) => Ok(hash),
+                other => Err(self.protocol(&format!("{other:?}"))),
+            }
+        });
+        fingerprint.await.map(String::as_str)
+    }
+
+    /// Compiles the component or core module in `wasm` and writes native code to `out`, which is replaced.
+    ///
+    /// Give `out` a temporary name and rename it on success: after an error it may hold a part.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Invalid`] for an input that is no component, [`CompileError::Limit`] for one that takes too long or too
+    /// much memory.
+    pub async fn compile(&self, wasm: &Path, out: &Path) -> Result<Description, CompileError> {
+        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
+        self.read(Request::Compile, wasm, Some((output, out))).await
+    }
+
+    /// Reads what the component in `wasm` imports and exports, without compiling it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Compiler::compile`].
+    pub async fn describe(&self, wasm: &Path) -> Result<Description, CompileError> {
+        self.read(Request::Describe, wasm, None).await
+    }
+
+    async fn read(
+        &self,
+        request: Request,
+        wasm: &Path,
+        out: Option<(tokio::fs::File, &Path)>,
+    ) -> Result<Description, CompileError> {
+        let input = std::fs::File::open(wasm).map_err(io("open", wasm))?;
+        match self.run(request, input.into(), out).await? {
+            Report::Done(description) => Ok(description),
+            Report::Invalid(reason) => Err(CompileError::Invalid { reason }),
+            Report::Fingerprint(_) => Err(self.protocol("a fingerprint where a description belongs")),
+        }
+    }
+
+    async fn run(
+        &self,
+        request: Request,
+        input: Stdio,
+        out: Option<(tokio::fs::File, &Path)>,
+    ) -> Result<Report, CompileError> {
+        let Shared { program, limits, running, .. } = &*self.shared;
+        // Never closed, so it can't fail; without a permit there would be one compilation more.
+        let _permit = running.acquire().await.ok();
+        let mut child = Command::new(program)
+            .args([request.as_str(), &limits.memory.to_string(), &limits.cpu.as_secs().max(1).to_string()])
+            .env_clear()
+            .current_dir("/")
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io("start", program))?;
+        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(self.protocol("it has no output"));
+        };
+        // CPU time is limited by the kernel; the clock on the wall is for a child that waits.
+        let patience = limits.cpu.saturating_mul(2) + Duration::from_secs(10);
+        let answer = async {
+            tokio::join!(self.answer(&mut stdout, out), tail(stderr))
+        };
+        let Ok((answer, stderr)) = tokio::time::timeout(patience, answer).await else {
+            return Err(CompileError::Limit { limit: format!("{patience:?}") });
+        };
+        // What is left unread would keep the child from ending.
+        drop(stdout);
+        let status = child.wait().await.map_err(io("wait for", program))?;
+        match answer {
+            Ok(report) if status.success() => Ok(report),
+            Ok(_) | Err(CompileError::Protocol { .. }) if !status.success() => Err(self.ended(status, stderr)),
+            other => other,
+        }
+    }
+
+    async fn answer(
+        &self,
+        stdout: &mut ChildStdout,
+        out: Option<(tokio::fs::File, &Path)>,
+    ) -> Result<Report, CompileError> {
+        let broken = |error: std::io::Error| self.protocol(&error.to_string());
+        let length = stdout.read_u32_le().await.map_err(broken)?;
+        if length > MAX_REPORT {
+            return Err(self.protocol(&format!("a report of {length} bytes")));
+        }
+        let mut report = vec![0; length as usize];
+        stdout.read_exact(&mut report).await.map_err(broken)?;
+        let report = serde_json::from_slice(&report).map_err(|error| self.protocol(&error.to_string()))?;
+        if let (Some((mut file, path)), Report::Done(_)) = (out, &report) {
+            let most = self.shared.limits.output;
+            let written = tokio::io::copy(&mut stdout.take(most + 1), &mut file).await.map_err(io("write", path))?;
+            if written > most {
+                return Err(CompileError::Limit { limit: format!("{most} bytes of native code") });
+            }
+            file.flush().await.map_err(io("write", path))?;
+            file.sync_all().await.map_err(io("write", path))?;
+        }
+        Ok(report)
+    }
+
+    fn ended(&self, status: ExitStatus, stderr: String) -> CompileError {
+        let limits = &self.shared.limits;
+        match status.signal() {
+            Some(libc::SIGXCPU | libc::SIGKILL) => {
+                CompileError::Limit { limit: format!("{:?} of CPU time", limits.cpu) }
+            }
+            // Rust's answer to an allocation that fails; the text is std's.
+            Some(libc::SIGABRT) if stderr.contains("memory allocation of") => {
+                CompileError::Limit { limit: format!("{} bytes of memory", limits.memory) }
+            }
+            _ => CompileError::Crashed { status: status.to_string(), stderr: stderr.trim().to_owned() },
+        }
+    }
+
+    fn protocol(&self, reason: &str) -> CompileError {
+        CompileError::Protocol { path: self.shared.program.clone(), reason: reason.to_owned() }
+    }
+}
+
+fn io<'a>(action: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> CompileError + 'a {
+    move |error| CompileError::Io { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+/// The first bytes of a stream that is read to its end.
+async fn tail(mut stream: impl AsyncRead + Unpin) -> String {
+    let mut kept = Vec::new();
+    // What can't be read is missing from an error's text and nothing more.
+    let _ = (&mut stream).take(STDERR).read_to_end(&mut kept).await;
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&kept).into_owned()
+}
