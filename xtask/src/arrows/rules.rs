@@ -180,7 +180,7 @@ pub(crate) const RULES: Rules = Rules {
                 "host/service",
                 "shim/worker",
             ],
-            why: "wasmtime's types stay inside host and shim/worker; its twelve-weekly major versions must not ripple \
+            why: "wasmtime's types stay inside host and shim/worker; its monthly major versions must not ripple \
                   further. host/trigger and host/artifact do without",
         },
         External {
