@@ -1,4 +1,4 @@
-//! Starts `?n=` requests (5,000 unless told) to `?url=` host:port before it waits for the first. outboundConnections must hold
+//! Starts `?n=` requests (5,000 unless told) to `?addr=` before it waits for the first. outboundConnections must hold
 //! back or refuse all but a few; it answers how many ended in which way.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ guest_http::export!(handle);
 
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let query = Query::of(&request);
-    let authority = query.get("url").unwrap_or("127.0.0.1:80");
+    let authority = query.get("addr").unwrap_or("127.0.0.1:80");
     let started: Vec<_> = (0..query.number("n", 5000)).map(|_| start(authority)).collect();
     let mut ends = BTreeMap::new();
     let mut answers = Vec::new();

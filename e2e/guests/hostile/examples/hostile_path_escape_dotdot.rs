@@ -1,7 +1,7 @@
 //! Climbs out of its directories by `..`, by every call that takes a path. No limit: the directory's wall must refuse each.
 
 use guest_hostile::{Attempts, directories, open_all};
-use guest_http::wasip2::filesystem::types::PathFlags;
+use guest_http::wasip2::filesystem::types::{ErrorCode, PathFlags};
 use guest_http::wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 guest_http::export!(handle);
@@ -26,20 +26,24 @@ fn handle(_request: IncomingRequest, out: ResponseOutparam) {
         for path in PATHS {
             open_all(&mut attempts, &directory, path);
         }
-        let none = PathFlags::empty();
-        attempts.note("mkdir ../escaped", directory.create_directory_at("../escaped"));
-        attempts.note(
+        let mut note =
+            |what, result: Result<(), ErrorCode>| attempts.note(what, result.map_err(|error| error.name()));
+        note("mkdir ../escaped", directory.create_directory_at("../escaped"));
+        note(
             "rename sub to ../escaped",
             directory.rename_at("sub", &directory, "../escaped"),
         );
-        attempts.note(
-            "link .. to sub/up",
-            directory.link_at(none, "../../etc/passwd", &directory, "sub/up"),
+        note("symlink at ../escaped", directory.symlink_at("sub", "../escaped"));
+        note(
+            "link of ../../etc/passwd",
+            directory.link_at(PathFlags::empty(), "../../etc/passwd", &directory, "sub/up"),
         );
-        attempts.note("symlink at ../escaped", directory.symlink_at("sub", "../escaped"));
-        attempts.note("remove ../escaped", directory.unlink_file_at("../escaped"));
-        attempts.note("rmdir ../escaped", directory.remove_directory_at("../escaped"));
-        attempts.note("readlink ../escaped", directory.readlink_at("../escaped"));
+        note("remove ../escaped", directory.unlink_file_at("../escaped"));
+        note("rmdir ../escaped", directory.remove_directory_at("../escaped"));
+        note(
+            "readlink ../escaped",
+            directory.readlink_at("../escaped").map(drop),
+        );
     }
     attempts.answer(out);
 }

@@ -28,12 +28,15 @@ const LINKS: [(&str, &str, &str); 6] = [
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let mut attempts = Attempts::default();
     for directory in directories() {
-        for (holds, link, path) in LINKS {
-            let made = directory.symlink_at(holds, link);
-            if !read_only(&made) {
+        // All are made before the first is tried, since one leads through another.
+        let made = LINKS.map(|(holds, link, _)| directory.symlink_at(holds, link));
+        for ((_, _, path), made) in LINKS.into_iter().zip(&made) {
+            if !read_only(made) {
                 open_all(&mut attempts, &directory, path);
-                let _ = directory.unlink_file_at(link);
             }
+        }
+        for (_, link, _) in LINKS {
+            let _ = directory.unlink_file_at(link);
         }
         for absolute in ["/etc/passwd", "/", "/proc/self/environ"] {
             attempts.note(

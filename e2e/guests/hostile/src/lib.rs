@@ -50,7 +50,11 @@ pub fn directories() -> Vec<Descriptor> {
 /// Opens `path` below `directory` in every way that there is, following links.
 pub fn open_all(attempts: &mut Attempts, directory: &Descriptor, path: &str) {
     let follow = PathFlags::SYMLINK_FOLLOW;
-    let open = |open, flags| directory.open_at(follow, path, open, flags);
+    let open = |open, flags| {
+        directory
+            .open_at(follow, path, open, flags)
+            .map_err(|error| error.name())
+    };
     attempts.note(
         format_args!("open {path} to read"),
         open(OpenFlags::empty(), DescriptorFlags::READ),
@@ -70,7 +74,10 @@ pub fn open_all(attempts: &mut Attempts, directory: &Descriptor, path: &str) {
             DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY,
         ),
     );
-    attempts.note(format_args!("stat {path}"), directory.stat_at(follow, path));
+    attempts.note(
+        format_args!("stat {path}"),
+        directory.stat_at(follow, path).map_err(|error| error.name()),
+    );
 }
 
 /// Whether a write access was refused for want of the grant, which ends an attempt before it starts.
