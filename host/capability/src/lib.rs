@@ -1,1 +1,37 @@
-//! placeholder
+//! The host side of WIT interfaces, a module each; a grant decides what gets linked. What a manifest says is not read here
+//! (`service` resolves it into [`Grants`]), nor how instances are run (`engine`).
+//!
+//! ```text
+//! Description + Grants ── admit ──> refused by name, with the line that would grant it
+//!                      └─ link ───> Linker<State>, with what is imported and granted
+//! Grants ── State::new ──> the data of one store, for one instance
+//! ```
+
+mod admission;
+mod clocks;
+mod config;
+mod environment;
+mod error;
+mod filesystem;
+mod grants;
+mod interface;
+pub mod keyvalue;
+mod link;
+mod logs;
+mod network;
+mod random;
+mod secret;
+mod secrets;
+mod state;
+mod stdio;
+
+pub use admission::{Denied, Reason, admit};
+pub use error::CapabilityError;
+pub use filesystem::Mount;
+pub use grants::{Grants, GrantsBuilder};
+pub use link::link;
+pub use logs::{LogSink, RequestId, Stream};
+pub use network::{Dialer, LocalDialer, NetworkOptions, Policy};
+pub use secret::Secret;
+pub use state::{MAX_HANDLES, State, handles_exhausted};
+pub use stdio::Stdio;

@@ -1,0 +1,188 @@
+//! What is refused, with which words.
+
+use super::*;
+use shoal_api::{Capabilities, ConfigGrant, KeyValueGrant, Link, NetworkGrant, SecretGrant};
+
+/// What Rust's std imports whatever the program does.
+const RUNTIME: [&str; 10] = [
+    "wasi:cli/environment@0.2.6",
+    "wasi:cli/exit@0.2.6",
+    "wasi:cli/stderr@0.2.6",
+    "wasi:cli/terminal-stdout@0.2.6",
+    "wasi:clocks/monotonic-clock@0.2.6",
+    "wasi:filesystem/preopens@0.2.6",
+    "wasi:filesystem/types@0.2.6",
+    "wasi:io/streams@0.2.6",
+    "wasi:random/insecure-seed@0.2.6",
+    "wasi:http/types@0.2.6",
+];
+
+fn with(capabilities: Capabilities) -> Component {
+    Component {
+        capabilities,
+        ..Component::default()
+    }
+}
+
+fn refused(import: &str, component: &Component) -> Vec<String> {
+    match admit([import], component, 2) {
+        Ok(()) => Vec::new(),
+        Err(denied) => denied.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_runtime_needs_no_grant() {
+    assert_eq!(admit(RUNTIME, &Component::default(), 0), Ok(()));
+}
+
+#[test]
+fn sockets_are_refused_by_name_with_the_line_that_grants_them() {
+    let none = Component::default();
+    assert_eq!(
+        refused("wasi:sockets/tcp@0.2.6", &none),
+        [
+            "wasi:sockets/tcp@0.2.6 is not granted; to grant it: spec.components[2].capabilities.network: {outbound: \
+          [{host: HOST, ports: [PORT]}]}"
+        ]
+    );
+    for import in [
+        "wasi:sockets/network@0.2.6",
+        "wasi:sockets/instance-network@0.2.6",
+        "wasi:sockets/tcp-create-socket@0.2.6",
+        "wasi:sockets/udp@0.2.6",
+        "wasi:sockets/udp-create-socket@0.2.6",
+        "wasi:sockets/ip-name-lookup@0.2.6",
+        "wasi:sockets/ip-name-lookup@0.3.0",
+        "wasi:sockets/types@0.3.0",
+        "wasi:http/outgoing-handler@0.2.6",
+        "wasi:http/client@0.3.0",
+    ] {
+        assert_eq!(refused(import, &none).len(), 1, "{import}");
+        let network = with(Capabilities {
+            network: Some(NetworkGrant::default()),
+            ..Capabilities::default()
+        });
+        assert_eq!(refused(import, &network), [""; 0], "{import}");
+    }
+}
+
+#[test]
+fn key_value_needs_a_store_and_kv_store_the_one_named_default() {
+    let grant = |name: &str| {
+        let grant = KeyValueGrant {
+            name: name.to_owned(),
+            store: "s".to_owned(),
+            read_only: false,
+        };
+        with(Capabilities {
+            key_value: vec![grant],
+            ..Capabilities::default()
+        })
+    };
+    let (store, strings) = ("wasi:keyvalue/store@0.2.0-draft", "shoal:service/kv-store@0.1.0");
+    assert_eq!(refused(store, &grant("sessions")), [""; 0]);
+    assert_eq!(refused(strings, &grant("default")), [""; 0]);
+    assert_eq!(
+        refused(strings, &grant("sessions")),
+        [
+            "shoal:service/kv-store@0.1.0 is not granted; to grant it: spec.components[2].capabilities.keyValue: [{name: \
+          default, store: STORE}] with spec.stores: [{name: STORE, memory: {}}]"
+        ]
+    );
+    assert_eq!(refused(store, &Component::default()).len(), 1);
+}
+
+#[test]
+fn config_and_secrets_need_an_entry() {
+    let (config, secrets) = ("wasi:config/store@0.2.0-rc.1", "shoal:service/secrets@0.1.0");
+    assert!(refused(config, &Component::default())[0].ends_with("config: [{name: NAME, value: VALUE}]"));
+    assert!(
+        refused(secrets, &Component::default())[0]
+            .contains("capabilities.secrets: [{name: NAME, secretKeyRef:")
+    );
+    let granted = with(Capabilities {
+        config: vec![ConfigGrant::default()],
+        secrets: vec![SecretGrant::default()],
+        ..Capabilities::default()
+    });
+    assert_eq!(admit([config, secrets], &granted, 0), Ok(()));
+}
+
+#[test]
+fn a_grant_is_for_its_own_interface_alone() {
+    let network = with(Capabilities {
+        network: Some(NetworkGrant::default()),
+        ..Capabilities::default()
+    });
+    assert_eq!(refused("wasi:keyvalue/store@0.2.0-draft", &network).len(), 1);
+    assert_eq!(refused("shoal:service/secrets@0.1.0", &network).len(), 1);
+}
+
+#[test]
+fn unknown_imports_are_named() {
+    let none = Component::default();
+    assert_eq!(
+        refused("acme:auth/check@1.0.0", &none),
+        [
+            "acme:auth/check@1.0.0: Shoal has no such interface; if another component exports it: \
+          spec.components[2].links: [{import: \"acme:auth/check@1.0.0\", component: COMPONENT}]"
+        ]
+    );
+    assert!(refused("log", &none)[0].contains("only interfaces can be linked"));
+    assert!(refused("wasi:http/types@0.3.0-rc-2026-01-06", &none)[0].contains("version 0.2 and 0.3 only"));
+    assert_eq!(
+        refused("wasi:messaging/producer@0.2.0-draft", &none),
+        ["wasi:messaging/producer@0.2.0-draft is not supported yet"]
+    );
+}
+
+#[test]
+fn a_link_provides_what_is_not_granted() {
+    let link = |import: &str| Component {
+        links: vec![Link {
+            import: import.to_owned(),
+            component: Some("auth".to_owned()),
+            ..Link::default()
+        }],
+        ..Component::default()
+    };
+    assert_eq!(
+        refused("acme:auth/check@1.0.0", &link("acme:auth/check")),
+        [""; 0]
+    );
+    assert_eq!(
+        refused("acme:auth/check@1.0.0", &link("acme:auth/check@1.0.0")),
+        [""; 0]
+    );
+    assert_eq!(
+        refused(
+            "wasi:http/outgoing-handler@0.2.6",
+            &link("wasi:http/outgoing-handler")
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        refused("acme:auth/check@1.0.0", &link("acme:auth/check@2.0.0")).len(),
+        1
+    );
+}
+
+#[test]
+fn all_refusals_come_at_once() {
+    let imports = RUNTIME.into_iter().chain([
+        "wasi:sockets/tcp@0.2.0",
+        "wasi:keyvalue/batch@0.2.0-draft",
+        "x:y/z",
+    ]);
+    let denied = admit(imports, &Component::default(), 0).expect_err("three are refused");
+    let names: Vec<_> = denied.iter().map(|denied| denied.import.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "wasi:sockets/tcp@0.2.0",
+            "wasi:keyvalue/batch@0.2.0-draft",
+            "x:y/z"
+        ]
+    );
+}

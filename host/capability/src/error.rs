@@ -1,0 +1,36 @@
+//! What can go wrong when grants are put together or a linker is filled. What a guest is told lives with each interface.
+
+use std::path::PathBuf;
+
+/// Why grants could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum CapabilityError {
+    /// A folder could not be opened.
+    #[error("capabilities.filesystem: cannot open {folder} for mountPath {path}: {source:#}", folder = folder.display())]
+    Mount {
+        /// The folder on this machine.
+        folder: PathBuf,
+        /// Where the guest was to find it.
+        path: String,
+        /// The system's reason.
+        source: wasmtime::Error,
+    },
+    /// A destination could not be understood.
+    #[error("capabilities.network.outbound[{index}].host: {host:?} {problem}")]
+    Rule {
+        /// The rule's place in the list.
+        index: usize,
+        /// What it says.
+        host: String,
+        /// What is wrong with that.
+        problem: &'static str,
+    },
+    /// An interface could not be added to the linker.
+    #[error("cannot link {import}: {source:#}")]
+    Link {
+        /// The import.
+        import: String,
+        /// Wasmtime's reason.
+        source: wasmtime::Error,
+    },
+}

@@ -1,0 +1,112 @@
+//! What one component may use, with every value resolved. Built once for a component, shared by all its instances.
+
+use crate::keyvalue::Store;
+use crate::network::{Network, NetworkOptions};
+use crate::stdio::Streams;
+use crate::{CapabilityError, Mount, Secret, Stdio, filesystem};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
+
+/// What to grant. The default is nothing, and clocks of a millisecond.
+#[derive(Clone, Debug)]
+pub struct GrantsBuilder {
+    /// The component's name, for logs: `greeter/web`.
+    pub component: String,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+    /// Arguments; the first is the program's name.
+    pub args: Vec<String>,
+    /// Values of `wasi:config/store`.
+    pub config: BTreeMap<String, String>,
+    /// Values of `shoal:service/secrets`.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The step in which both clocks advance.
+    pub clock_resolution: Duration,
+    /// Folders.
+    pub mounts: Vec<Mount>,
+    /// Key-value stores by the name that the component knows them under.
+    pub stores: BTreeMap<String, Store>,
+    /// Where the standard streams lead.
+    pub stdio: Stdio,
+    /// Where connections may go; none grants no network at all.
+    pub network: Option<NetworkOptions>,
+}
+
+impl Default for GrantsBuilder {
+    fn default() -> Self {
+        Self {
+            component: String::new(),
+            env: Vec::new(),
+            args: Vec::new(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            clock_resolution: Duration::from_millis(1),
+            mounts: Vec::new(),
+            stores: BTreeMap::new(),
+            stdio: Stdio::Null,
+            network: None,
+        }
+    }
+}
+
+impl GrantsBuilder {
+    /// Opens the folders and makes ready what instances share.
+    ///
+    /// # Errors
+    ///
+    /// [`CapabilityError::Mount`] where a folder cannot be opened.
+    pub fn build(self) -> Result<Arc<Grants>, CapabilityError> {
+        let Self {
+            component,
+            env,
+            args,
+            config,
+            secrets,
+            clock_resolution,
+            mounts,
+            stores,
+            stdio,
+            network,
+        } = self;
+        Ok(Arc::new(Grants {
+            env,
+            args,
+            config,
+            secrets,
+            clock_resolution,
+            filesystem: filesystem::open(&mounts)?,
+            stores: stores.into_iter().collect(),
+            streams: stdio.into(),
+            network: network.map(|network| Arc::new(network.build(component))),
+        }))
+    }
+}
+
+/// What one component may use. Each request gets a [`State`](crate::State) that points here.
+pub struct Grants {
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) args: Vec<String>,
+    pub(crate) config: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) clock_resolution: Duration,
+    pub(crate) filesystem: WasiFilesystemCtx,
+    pub(crate) stores: HashMap<String, Store>,
+    pub(crate) streams: Streams,
+    pub(crate) network: Option<Arc<Network>>,
+}
+
+impl fmt::Debug for Grants {
+    /// Names, not values: variables and configuration hold secrets too.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grants")
+            .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .field("secrets", &self.secrets)
+            .field("stores", &self.stores)
+            .field("streams", &self.streams)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! Which interfaces Shoal knows, and what each needs. Pure: this is the one table that admission and linking share.
+
+/// A name as it stands in a component: `wasi:http/types@0.2.6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name<'a> {
+    /// `wasi:http`
+    pub(crate) package: &'a str,
+    /// `types`
+    pub(crate) interface: &'a str,
+    /// `0.2.6`
+    pub(crate) version: Option<&'a str>,
+}
+
+impl<'a> Name<'a> {
+    /// The parts of the name; none where it is that of a bare function or value.
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+        let (path, version) = match name.split_once('@') {
+            Some((path, version)) => (path, Some(version)),
+            None => (name, None),
+        };
+        let (package, interface) = path.split_once('/')?;
+        package.contains(':').then_some(Self {
+            package,
+            interface,
+            version,
+        })
+    }
+}
+
+/// A generation of WASI. Within one, every later version offers what the earlier ones did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Generation {
+    /// 0.2.x
+    Two,
+    /// 0.3.x
+    Three,
+}
+
+/// What Shoal can provide, by what authority it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Interface {
+    /// Imported by every language's runtime as a matter of course: always linked, with nothing in it that was not granted.
+    Ambient(Ambient, Generation),
+    /// The types of requests and responses, which carry no authority.
+    HttpTypes(Generation),
+    /// Outgoing requests: `outgoing-handler` of 0.2, `client` of 0.3.
+    HttpClient(Generation),
+    /// An interface of `wasi:sockets`.
+    Sockets(Socket, Generation),
+    /// `wasi:keyvalue`, 0.2.0-draft.
+    KeyValue(KeyValue),
+    /// `shoal:service/kv-store`.
+    KvStore,
+    /// `shoal:service/secrets`.
+    Secrets,
+    /// `wasi:config/store`.
+    Config,
+    /// `wasi:messaging`, which is typed in the manifest but not provided yet.
+    Messaging,
+}
+
+/// The ambient interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ambient {
+    Environment,
+    Exit,
+    /// `wasi:cli/types`, of 0.3 alone.
+    CliTypes,
+    Stdin,
+    Stdout,
+    Stderr,
+    TerminalInput,
+    TerminalOutput,
+    TerminalStdin,
+    TerminalStdout,
+    TerminalStderr,
+    /// `wall-clock` of 0.2, `system-clock` of 0.3.
+    WallClock,
+    MonotonicClock,
+    /// `wasi:clocks/types`, of 0.3 alone.
+    ClockTypes,
+    FilesystemTypes,
+    Preopens,
+    /// `wasi:io`, of 0.2 alone.
+    IoError,
+    Poll,
+    Streams,
+    Random,
+    Insecure,
+    InsecureSeed,
+}
+
+/// The interfaces of `wasi:sockets`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Socket {
+    Network,
+    InstanceNetwork,
+    Tcp,
+    TcpCreate,
+    Udp,
+    UdpCreate,
+    NameLookup,
+    /// `wasi:sockets/types` of 0.3: TCP and UDP.
+    Types,
+}
+
+/// The interfaces of `wasi:keyvalue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum KeyValue {
+    Store,
+    Atomics,
+    Batch,
+}
+
+/// Why a name is not in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// No such interface in any version.
+    Interface,
+    /// Other versions of it are known: these.
+    Version(&'static str),
+}
+
+impl Interface {
+    /// Looks up a name.
+    pub(crate) fn of(name: &str) -> Result<Self, Unknown> {
+        let name = Name::parse(name).ok_or(Unknown::Interface)?;
+        if let Some(interface) = ours(name)? {
+            return Ok(interface);
+        }
+        let two = wasi(name, Generation::Two);
+        let three = wasi(name, Generation::Three);
+        match (generation(name.version), two, three) {
+            (Some(Generation::Two), Some(interface), _) | (Some(Generation::Three), _, Some(interface)) => {
+                Ok(interface)
+            }
+            (_, None, None) => Err(Unknown::Interface),
+            (_, Some(_), None) => Err(Unknown::Version("0.2")),
+            (_, None, Some(_)) => Err(Unknown::Version("0.3")),
+            (_, Some(_), Some(_)) => Err(Unknown::Version("0.2 and 0.3")),
+        }
+    }
+}
+
+fn generation(version: Option<&str>) -> Option<Generation> {
+    // Pre-releases (0.2.0-rc-2023-11-10, 0.3.0-rc-2026-03-15) differ from the release and from each other.
+    let version = version.filter(|version| !version.contains('-'))?;
+    match version.split('.').collect::<Vec<_>>().as_slice() {
+        ["0", "2", _] => Some(Generation::Two),
+        ["0", "3", _] => Some(Generation::Three),
+        _ => None,
+    }
+}
+
+/// Interfaces whose versions are not those of WASI as a whole.
+fn ours(name: Name<'_>) -> Result<Option<Interface>, Unknown> {
+    let (interface, version) = match (name.package, name.interface) {
+        ("shoal:service", "kv-store") => (Interface::KvStore, "0.1.0"),
+        ("shoal:service", "secrets") => (Interface::Secrets, "0.1.0"),
+        ("wasi:config", "store") => (Interface::Config, "0.2.0-rc.1"),
+        ("wasi:keyvalue", "store") => (Interface::KeyValue(KeyValue::Store), "0.2.0-draft"),
+        ("wasi:keyvalue", "atomics") => (Interface::KeyValue(KeyValue::Atomics), "0.2.0-draft"),
+        ("wasi:keyvalue", "batch") => (Interface::KeyValue(KeyValue::Batch), "0.2.0-draft"),
+        ("wasi:messaging", _) => return Ok(Some(Interface::Messaging)),
+        _ => return Ok(None),
+    };
+    if name.version == Some(version) {
+        Ok(Some(interface))
+    } else {
+        Err(Unknown::Version(version))
+    }
+}
+
+fn wasi(name: Name<'_>, generation: Generation) -> Option<Interface> {
+    use Generation::{Three, Two};
+    let ambient = |which| Some(Interface::Ambient(which, generation));
+    let socket = |which| Some(Interface::Sockets(which, generation));
+    match (name.package, name.interface, generation) {
+        ("wasi:cli", "environment", _) => ambient(Ambient::Environment),
+        ("wasi:cli", "exit", _) => ambient(Ambient::Exit),
+        ("wasi:cli", "types", Three) => ambient(Ambient::CliTypes),
+        ("wasi:cli", "stdin", _) => ambient(Ambient::Stdin),
+        ("wasi:cli", "stdout", _) => ambient(Ambient::Stdout),
+        ("wasi:cli", "stderr", _) => ambient(Ambient::Stderr),
+        ("wasi:cli", "terminal-input", _) => ambient(Ambient::TerminalInput),
+        ("wasi:cli", "terminal-output", _) => ambient(Ambient::TerminalOutput),
+        ("wasi:cli", "terminal-stdin", _) => ambient(Ambient::TerminalStdin),
+        ("wasi:cli", "terminal-stdout", _) => ambient(Ambient::TerminalStdout),
+        ("wasi:cli", "terminal-stderr", _) => ambient(Ambient::TerminalStderr),
+        ("wasi:clocks", "wall-clock", Two) => ambient(Ambient::WallClock),
+        ("wasi:clocks", "system-clock", Three) => ambient(Ambient::WallClock),
+        ("wasi:clocks", "monotonic-clock", _) => ambient(Ambient::MonotonicClock),
+        ("wasi:clocks", "types", Three) => ambient(Ambient::ClockTypes),
+        ("wasi:filesystem", "types", _) => ambient(Ambient::FilesystemTypes),
+        ("wasi:filesystem", "preopens", _) => ambient(Ambient::Preopens),
+        ("wasi:io", "error", Two) => ambient(Ambient::IoError),
+        ("wasi:io", "poll", Two) => ambient(Ambient::Poll),
+        ("wasi:io", "streams", Two) => ambient(Ambient::Streams),
+        ("wasi:random", "random", _) => ambient(Ambient::Random),
+        ("wasi:random", "insecure", _) => ambient(Ambient::Insecure),
+        ("wasi:random", "insecure-seed", _) => ambient(Ambient::InsecureSeed),
+        ("wasi:http", "types", _) => Some(Interface::HttpTypes(generation)),
+        ("wasi:http", "outgoing-handler", Two) => Some(Interface::HttpClient(Two)),
+        ("wasi:http", "client", Three) => Some(Interface::HttpClient(Three)),
+        ("wasi:sockets", "network", Two) => socket(Socket::Network),
+        ("wasi:sockets", "instance-network", Two) => socket(Socket::InstanceNetwork),
+        ("wasi:sockets", "tcp", Two) => socket(Socket::Tcp),
+        ("wasi:sockets", "tcp-create-socket", Two) => socket(Socket::TcpCreate),
+        ("wasi:sockets", "udp", Two) => socket(Socket::Udp),
+        ("wasi:sockets", "udp-create-socket", Two) => socket(Socket::UdpCreate),
+        ("wasi:sockets", "ip-name-lookup", _) => socket(Socket::NameLookup),
+        ("wasi:sockets", "types", Three) => socket(Socket::Types),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_apart() {
+        let name = Name::parse("wasi:http/types@0.2.6").expect("a name");
+        assert_eq!(
+            (name.package, name.interface, name.version),
+            ("wasi:http", "types", Some("0.2.6"))
+        );
+        let name = Name::parse("acme:auth/check").expect("a name");
+        assert_eq!(
+            (name.package, name.interface, name.version),
+            ("acme:auth", "check", None)
+        );
+        assert_eq!(Name::parse("host-function"), None);
+        assert_eq!(Name::parse("a/b"), None);
+    }
+
+    #[test]
+    fn every_release_of_a_generation_is_known() {
+        let two = Interface::HttpTypes(Generation::Two);
+        assert_eq!(Interface::of("wasi:http/types@0.2.0"), Ok(two));
+        assert_eq!(Interface::of("wasi:http/types@0.2.12"), Ok(two));
+        assert_eq!(
+            Interface::of("wasi:http/types@0.3.0"),
+            Ok(Interface::HttpTypes(Generation::Three))
+        );
+    }
+
+    #[test]
+    fn other_versions_are_told_apart_from_other_interfaces() {
+        assert_eq!(
+            Interface::of("wasi:http/types@0.3.0-rc-2026-01-06"),
+            Err(Unknown::Version("0.2 and 0.3"))
+        );
+        assert_eq!(Interface::of("wasi:io/poll@0.3.0"), Err(Unknown::Version("0.2")));
+        assert_eq!(
+            Interface::of("wasi:http/client@0.2.0"),
+            Err(Unknown::Version("0.3"))
+        );
+        assert_eq!(
+            Interface::of("wasi:keyvalue/store@0.2.0"),
+            Err(Unknown::Version("0.2.0-draft"))
+        );
+        assert_eq!(Interface::of("wasi:http/handler@0.3.0"), Err(Unknown::Interface));
+        assert_eq!(Interface::of("acme:auth/check"), Err(Unknown::Interface));
+        assert_eq!(Interface::of("run"), Err(Unknown::Interface));
+    }
+}

@@ -1,0 +1,305 @@
+//! Requests over real connections on loopback, to servers that behave, and to servers that do not.
+
+use super::super::{NetworkOptions, Policy};
+use super::*;
+use crate::RequestId;
+use http_body_util::{BodyExt as _, Empty, Full};
+use shoal_api::{NetworkGrant, OutboundRule};
+use std::net::SocketAddr;
+use std::pin::pin;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// A server that answers each connection with the same bytes, then closes it if `close`.
+async fn server(answer: &'static [u8], close: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let _ = connection.read(&mut head).await;
+                let _ = connection.write_all(answer).await;
+                if !close {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    address
+}
+
+fn outbound_with(
+    host: &str,
+    port: u16,
+    connections: u32,
+    roots: Option<rustls::RootCertStore>,
+) -> Arc<Outbound> {
+    let rule = OutboundRule {
+        host: host.to_owned(),
+        ports: vec![port],
+        allow_private: true,
+        ..OutboundRule::default()
+    };
+    let policy = Policy::new(&NetworkGrant { outbound: vec![rule] }).expect("a rule");
+    let options = NetworkOptions {
+        roots,
+        ..NetworkOptions::local(policy, connections)
+    };
+    Arc::new(Outbound::new(
+        Arc::new(options.build("test/web".to_owned())),
+        RequestId(1),
+    ))
+}
+
+fn outbound(address: SocketAddr) -> Arc<Outbound> {
+    outbound_with(&address.ip().to_string(), address.port(), 2, None)
+}
+
+fn get(uri: &str) -> Request<WasiBody> {
+    Request::get(uri)
+        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())
+        .expect("a request")
+}
+
+fn short() -> Option<RequestOptions> {
+    let patience = Some(Duration::from_millis(50));
+    Some(RequestOptions {
+        connect_timeout: None,
+        first_byte_timeout: patience,
+        between_bytes_timeout: patience,
+    })
+}
+
+/// Reads the answer while the connection is driven.
+async fn read(sent: (Response<WasiBody>, Work)) -> Result<Vec<u8>, Error> {
+    let (answer, work) = sent;
+    let work = tokio::spawn(Box::into_pin(work));
+    let body = answer.into_body().collect().await?.to_bytes().to_vec();
+    work.await.expect("no panic")?;
+    Ok(body)
+}
+
+#[tokio::test]
+async fn a_request_goes_to_the_host_that_is_granted_and_comes_back() {
+    let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", false).await;
+    let outbound = outbound(address);
+    for _ in 0..5 {
+        let sent = send(outbound.clone(), get(&format!("http://{address}/x?y")), None)
+            .await
+            .expect("sent");
+        assert_eq!(sent.0.status(), 200);
+        assert_eq!(read(sent).await.expect("a body"), b"hello");
+    }
+}
+
+#[tokio::test]
+async fn the_head_is_what_an_origin_server_expects_and_the_body_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    let seen = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.expect("accept");
+        let mut seen = vec![];
+        while !seen.ends_with(b"payload") {
+            connection.read_buf(&mut seen).await.expect("read");
+        }
+        connection
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .await
+            .expect("write");
+        String::from_utf8(seen).expect("text")
+    });
+    let body = Full::new(Bytes::from_static(b"payload"))
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let request = Request::post(format!("http://{address}/a/b?c=d"))
+        .header("host", "x")
+        .body(body)
+        .expect("a request");
+    let sent = send(outbound(address), request, None).await.expect("sent");
+    assert_eq!(sent.0.status(), 204);
+    let seen = seen.await.expect("seen");
+    assert!(
+        seen.starts_with("POST /a/b?c=d HTTP/1.1\r\nhost: x\r\ncontent-length: 7\r\n\r\n"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_denied_before_anything_is_sent() {
+    let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
+    let other = outbound_with("127.0.0.2", address.port(), 2, None);
+    let denied = send(other, get(&format!("http://{address}/")), None).await.err();
+    assert!(matches!(denied, Some(Error::HttpRequestDenied)), "{denied:?}");
+    let granted = outbound(address);
+    for uri in [
+        "http://127.0.0.1:1/",
+        "http://localhost/",
+        "http://[::1]/",
+        "http://2130706433/",
+        "http://127.0.0.1/",
+    ] {
+        let denied = send(granted.clone(), get(uri), None).await.err();
+        assert!(
+            matches!(denied, Some(Error::HttpRequestDenied)),
+            "{uri}: {denied:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_target_is_read_from_the_uri() {
+    let target = |uri: &str| Target::of(&get(uri));
+    let plain = target("http://example.com").expect("a target");
+    assert_eq!(
+        (plain.host.as_str(), plain.port, plain.tls, plain.path.as_str()),
+        ("example.com", 80, false, "/")
+    );
+    let tls = target("https://[::1]:8443/x?y").expect("a target");
+    assert_eq!(
+        (tls.host.as_str(), tls.port, tls.tls, tls.path.as_str()),
+        ("::1", 8443, true, "/x?y")
+    );
+    assert_eq!(target("https://example.com/").expect("a target").port, 443);
+    assert!(matches!(
+        target("https://granted.example@evil.example/"),
+        Err(Error::HttpRequestUriInvalid)
+    ));
+    assert!(matches!(
+        target("/no-authority"),
+        Err(Error::HttpRequestUriInvalid)
+    ));
+    let mut tunnel = get("http://example.com/");
+    *tunnel.method_mut() = Method::CONNECT;
+    assert!(matches!(
+        Target::of(&tunnel),
+        Err(Error::HttpRequestMethodInvalid)
+    ));
+}
+
+#[tokio::test]
+async fn open_answers_count_as_connections() {
+    let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", false).await;
+    let outbound = outbound(address);
+    let uri = format!("http://{address}/");
+    let first = send(outbound.clone(), get(&uri), None)
+        .await
+        .expect("one, with its question for the address");
+    let refused = send(outbound.clone(), get(&uri), None).await.map(read);
+    drop(first);
+    let Ok(reading) = refused else {
+        panic!("two are allowed")
+    };
+    assert_eq!(reading.await.expect("a body"), b"hello");
+    let one = outbound_with("127.0.0.1", address.port(), 1, None);
+    let held = send(one.clone(), get(&uri), None)
+        .await
+        .expect("an address needs no question");
+    let refused = send(one.clone(), get(&uri), None).await.err();
+    assert!(
+        matches!(refused, Some(Error::ConnectionLimitReached)),
+        "{refused:?}"
+    );
+    drop(held);
+    send(one, get(&uri), None).await.expect("the place is free again");
+}
+
+#[tokio::test]
+async fn servers_that_stall_or_break_end_in_an_error() {
+    let silent = server(b"", false).await;
+    let error = send(outbound(silent), get(&format!("http://{silent}/")), short())
+        .await
+        .err();
+    assert!(matches!(error, Some(Error::ConnectionReadTimeout)), "{error:?}");
+
+    let stalling = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", false).await;
+    let sent = send(outbound(stalling), get(&format!("http://{stalling}/")), short())
+        .await
+        .expect("a head");
+    let error = pin!(read(sent)).await.err();
+    assert!(matches!(error, Some(Error::ConnectionReadTimeout)), "{error:?}");
+
+    for (answer, what) in [
+        (&b""[..], "closed at once"),
+        (b"HTTP/1.1 200", "cut in the head"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "another protocol"),
+    ] {
+        let address = server(answer, true).await;
+        let error = send(outbound(address), get(&format!("http://{address}/")), None)
+            .await
+            .err();
+        assert!(error.is_some(), "{what}");
+    }
+    let cut = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", true).await;
+    let sent = send(outbound(cut), get(&format!("http://{cut}/")), None)
+        .await
+        .expect("a head");
+    assert!(matches!(read(sent).await, Err(Error::HttpResponseIncomplete)));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let error = send(outbound(address), get(&format!("http://{address}/")), None)
+        .await
+        .err();
+    assert!(matches!(error, Some(Error::ConnectionRefused)), "{error:?}");
+}
+
+#[tokio::test]
+async fn https_checks_who_answers() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let certificate = key.cert.der().clone();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], private)
+        .expect("a server");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        while let Ok((connection, _)) = listener.accept().await {
+            let Ok(mut connection) = acceptor.accept(connection).await else {
+                continue;
+            };
+            let mut head = [0; 4096];
+            let _ = connection.read(&mut head).await;
+            let _ = connection
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret")
+                .await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).expect("a root");
+
+    let trusting = outbound_with("localhost", port, 2, Some(roots.clone()));
+    let sent = send(trusting, get(&format!("https://localhost:{port}/")), None)
+        .await
+        .expect("sent");
+    assert_eq!(read(sent).await.expect("a body"), b"secret");
+
+    let public = outbound_with("localhost", port, 2, None);
+    let error = send(public, get(&format!("https://localhost:{port}/")), None)
+        .await
+        .err();
+    assert!(
+        matches!(error, Some(Error::TlsCertificateError)),
+        "nobody vouches for it: {error:?}"
+    );
+
+    let other_name = outbound_with("127.0.0.1", port, 2, Some(roots));
+    let error = send(other_name, get(&format!("https://127.0.0.1:{port}/")), None)
+        .await
+        .err();
+    assert!(
+        matches!(error, Some(Error::TlsCertificateError)),
+        "it is not who it should be: {error:?}"
+    );
+}

@@ -1,0 +1,84 @@
+//! What a component may reach over the network: a policy decides, a dialer does, and each instance is counted.
+//!
+//! ```text
+//! wasi:http ───────> client ──┐
+//! wasi:sockets ────> sockets ─┼─> outbound (of one instance) ──> policy: may it?
+//!   ip-name-lookup > lookup ──┘                             └──> dialer: resolve, connect
+//! ```
+
+mod client;
+mod dialer;
+mod hooks;
+mod lookup;
+mod name;
+mod outbound;
+mod policy;
+mod ranges;
+mod report;
+mod sockets;
+mod tls;
+
+pub use dialer::{Dialer, LocalDialer};
+pub use policy::Policy;
+
+pub(crate) use hooks::Hooks;
+pub(crate) use outbound::{Network, Outbound};
+#[cfg(test)]
+pub(crate) use sockets::CHANGED;
+pub(crate) use sockets::{connect, link};
+
+use report::Report;
+use std::fmt;
+use std::sync::Arc;
+
+/// The network that is granted to a component.
+#[derive(Clone)]
+pub struct NetworkOptions {
+    /// Where it may connect to.
+    pub policy: Policy,
+    /// Who resolves and connects.
+    pub dialer: Arc<dyn Dialer>,
+    /// `limits.outboundConnections`: how many connections and sockets an instance may have open at once.
+    pub connections: u32,
+    /// Certificate authorities that outgoing HTTPS trusts; none means those that browsers trust.
+    pub roots: Option<rustls::RootCertStore>,
+}
+
+impl NetworkOptions {
+    /// The network of this process under a policy.
+    pub fn local(policy: Policy, connections: u32) -> Self {
+        Self {
+            policy,
+            dialer: Arc::new(LocalDialer),
+            connections,
+            roots: None,
+        }
+    }
+
+    /// `component` is the name that refusals are logged with.
+    pub(crate) fn build(self, component: String) -> Network {
+        let Self {
+            policy,
+            dialer,
+            connections,
+            roots,
+        } = self;
+        let tls = roots.map_or_else(tls::public, |roots| Arc::new(tls::config(roots)));
+        Network {
+            policy,
+            dialer,
+            connections,
+            tls,
+            report: Report::new(component),
+        }
+    }
+}
+
+impl fmt::Debug for NetworkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkOptions")
+            .field("policy", &self.policy)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! The network as one instance sees it: how many connections it has open, and which addresses it was told for which name. An
+//! address that no granted name led to, in this very instance, is not connectable; so a name that is made to point elsewhere
+//! between question and connection (DNS rebinding) gains nothing.
+
+use super::name::HostName;
+use super::policy::Refusal;
+use super::report::Report;
+use super::{Dialer, Policy};
+use crate::RequestId;
+use shoal_api::Protocol;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Addresses that an instance is remembered to have been told.
+const MAX_LEARNED: usize = 1024;
+
+/// What a component may reach, shared by its instances.
+pub(crate) struct Network {
+    pub(crate) policy: Policy,
+    pub(crate) dialer: Arc<dyn Dialer>,
+    /// `limits.outboundConnections`
+    pub(crate) connections: u32,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) report: Report,
+}
+
+/// The network of one instance.
+pub(crate) struct Outbound {
+    network: Arc<Network>,
+    request: RequestId,
+    open: AtomicU32,
+    learned: Mutex<HashMap<IpAddr, Vec<HostName>>>,
+}
+
+/// Why nothing was resolved or connected.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("limits.outboundConnections: the instance has {0} connections open, and no more are allowed")]
+    TooMany(u32),
+    #[error("cannot resolve {name}: {source}")]
+    Resolve { name: HostName, source: io::Error },
+    #[error("cannot connect to {address}: {source}")]
+    Connect { address: SocketAddr, source: io::Error },
+}
+
+/// One connection of [`Network::connections`]; given back when dropped.
+pub(crate) struct Permit(Arc<Outbound>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl Outbound {
+    pub(crate) fn new(network: Arc<Network>, request: RequestId) -> Self {
+        Self {
+            network,
+            request,
+            open: AtomicU32::new(0),
+            learned: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.network.tls
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.network.policy
+    }
+
+    /// Takes a place for one connection; [`Outbound::close`] gives it back.
+    pub(crate) fn open(&self) -> Result<(), Failure> {
+        let limit = self.network.connections;
+        let more = |open: u32| (open < limit).then_some(open + 1);
+        match self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.log(Failure::TooMany(limit))),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn permit(self: &Arc<Self>) -> Result<Permit, Failure> {
+        self.open()?;
+        Ok(Permit(Arc::clone(self)))
+    }
+
+    /// The addresses of a name, or of an address given as text, that the component may know. From now on it may connect to them
+    /// wherever a rule for the name allows it.
+    pub(crate) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, Failure> {
+        if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return self
+                .network
+                .policy
+                .address(ip)
+                .map(|()| vec![ip])
+                .map_err(|refusal| self.log(refusal.into()));
+        }
+        let Some(name) = HostName::parse(&name) else {
+            return Err(self.log(Refusal::NoName { name }.into()));
+        };
+        self.network
+            .policy
+            .resolve(&name)
+            .map_err(|refusal| self.log(refusal.into()))?;
+        // A question takes a place too: the system's resolver answers each on a thread.
+        let _permit = self.permit()?;
+        let answers = self.network.dialer.resolve(name.as_str()).await;
+        let answers = answers.map_err(|source| Failure::Resolve {
+            name: name.clone(),
+            source,
+        })?;
+        self.learn(&name, answers)
+    }
+
+    fn learn(&self, name: &HostName, answers: Vec<IpAddr>) -> Result<Vec<IpAddr>, Failure> {
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for ip in answers {
+            match self.network.policy.answer(name, ip) {
+                Ok(()) => allowed.push(ip.to_canonical()),
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        if let (true, Some(refusal)) = (allowed.is_empty(), refused) {
+            return Err(self.log(refusal.into()));
+        }
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        for ip in &allowed {
+            if learned.len() >= MAX_LEARNED && !learned.contains_key(ip) {
+                break;
+            }
+            let names = learned.entry(*ip).or_default();
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        Ok(allowed)
+    }
+
+    /// Whether the instance may connect to, or exchange datagrams with, an address.
+    pub(crate) fn check(&self, address: SocketAddr, protocol: Protocol) -> Result<(), Refusal> {
+        let ip = address.ip().to_canonical();
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = learned.get(&ip).map_or(&[][..], Vec::as_slice);
+        self.network.policy.connect(names, ip, address.port(), protocol)
+    }
+
+    /// Connects to the first address of a host that may be connected to and answers.
+    pub(crate) async fn connect(
+        self: Arc<Self>,
+        host: &str,
+        port: u16,
+    ) -> Result<tokio::net::TcpStream, Failure> {
+        let (mut refused, mut failed) = (None, None);
+        let addresses = Arc::clone(&self).resolve(host.to_owned()).await?;
+        for address in addresses.into_iter().map(|ip| SocketAddr::new(ip, port)) {
+            if let Err(refusal) = self.check(address, Protocol::Tcp) {
+                refused = Some(refusal);
+                continue;
+            }
+            match self.network.dialer.connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(source) => failed = Some(Failure::Connect { address, source }),
+            }
+        }
+        Err(match (failed, refused) {
+            (Some(failure), _) => failure,
+            (None, Some(refusal)) => self.log(refusal.into()),
+            (None, None) => {
+                let name = HostName::parse(host).ok_or_else(|| Refusal::NoName {
+                    name: host.to_owned(),
+                })?;
+                Failure::Resolve {
+                    name,
+                    source: io::ErrorKind::NotFound.into(),
+                }
+            }
+        })
+    }
+
+    /// Tells the operator of the service. What the guest is told has no place for words.
+    pub(crate) fn log(&self, failure: Failure) -> Failure {
+        self.network.report.refused(self.request, &failure);
+        failure
+    }
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Whether a component may connect somewhere. Pure: a name, an address, a port and a protocol in, verdict out.
+
+use super::name::HostName;
+use super::ranges::{self, Class, Net};
+use crate::CapabilityError;
+use shoal_api::{NetworkGrant, OutboundRule, Protocol};
+use std::fmt;
+use std::net::IpAddr;
+
+/// The rules of one component, ready to be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    host: Host,
+    ports: Vec<u16>,
+    protocols: Vec<Protocol>,
+    allow_private: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Host {
+    Name(HostName),
+    Below(HostName),
+    Net(Net),
+}
+
+/// Why a connection or a name is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{target} is not granted; to grant it: capabilities.network: {{outbound: [{grant}]}}")]
+    NotGranted { target: String, grant: String },
+    #[error(
+        "{target} is a private address; to grant it, name it under capabilities.network.outbound, or set allowPrivate: true in the \
+         rule for the name"
+    )]
+    Private { target: String },
+    #[error("{target} is no address of a single host, so nothing grants it")]
+    Never { target: String },
+    #[error("{name:?} is not a host name")]
+    NoName { name: String },
+}
+
+/// A port and a protocol; none where only the address is asked about.
+type Service = Option<(u16, Protocol)>;
+
+impl Policy {
+    /// Reads the rules of a manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`CapabilityError::Rule`] where a host is none of a name, `*.name`, an address and a range.
+    pub fn new(grant: &NetworkGrant) -> Result<Self, CapabilityError> {
+        let rules = grant
+            .outbound
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| Rule::new(index, rule));
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether anything at all may be reached by this protocol.
+    pub(crate) fn grants(&self, protocol: Protocol) -> bool {
+        self.rules.iter().any(|rule| rule.protocols.contains(&protocol))
+    }
+
+    /// Whether a name may be resolved at all. Asked before the name goes to a resolver, for the question alone would tell whoever
+    /// runs the name's zone something.
+    pub(crate) fn resolve(&self, name: &HostName) -> Result<(), Refusal> {
+        if self.rules.iter().any(|rule| rule.host.is_named(name)) {
+            return Ok(());
+        }
+        Err(not_granted(name, None))
+    }
+
+    /// Whether the component may learn that a name has this address.
+    pub(crate) fn answer(&self, name: &HostName, ip: IpAddr) -> Result<(), Refusal> {
+        self.judge(std::slice::from_ref(name), ip, None)
+    }
+
+    /// Whether the component may connect to an address that the names were resolved to.
+    pub(crate) fn connect(
+        &self,
+        names: &[HostName],
+        ip: IpAddr,
+        port: u16,
+        protocol: Protocol,
+    ) -> Result<(), Refusal> {
+        self.judge(names, ip, Some((port, protocol)))
+    }
+
+    /// Whether an address given as such may be used with any port.
+    pub(crate) fn address(&self, ip: IpAddr) -> Result<(), Refusal> {
+        self.judge(&[], ip, None)
+    }
+
+    fn judge(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {
+        let ip = ip.to_canonical();
+        let class = ranges::class(ip);
+        if class == Class::Never {
+            return Err(Refusal::Never {
+                target: target(ip, service),
+            });
+        }
+        let mut matched = false;
+        for rule in self.rules.iter().filter(|rule| rule.serves(service)) {
+            let named_private = match &rule.host {
+                Host::Net(net) if net.contains(ip) => net.is_private(),
+                Host::Net(_) => continue,
+                host if names.iter().any(|name| host.is_named(name)) => false,
+                _ => continue,
+            };
+            if class == Class::Public || named_private || rule.allow_private {
+                return Ok(());
+            }
+            matched = true;
+        }
+        if matched {
+            return Err(Refusal::Private {
+                target: target(ip, service),
+            });
+        }
+        Err(match names.first() {
+            Some(name) => not_granted(name, service),
+            None => not_granted(&ip, service),
+        })
+    }
+}
+
+fn target(host: impl fmt::Display, service: Service) -> String {
+    match service {
+        Some((port, protocol)) => format!("{host} port {port} ({})", text(protocol)),
+        None => host.to_string(),
+    }
+}
+
+fn text(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    }
+}
+
+fn not_granted(host: &impl fmt::Display, service: Service) -> Refusal {
+    let host = host.to_string();
+    // YAML would take `::1` for a mapping.
+    let quoted = if host.contains(':') {
+        format!("\"{host}\"")
+    } else {
+        host.clone()
+    };
+    let grant = match service {
+        Some((port, Protocol::Tcp)) => format!("{{host: {quoted}, ports: [{port}]}}"),
+        Some((port, Protocol::Udp)) => format!("{{host: {quoted}, ports: [{port}], protocols: [UDP]}}"),
+        None => format!("{{host: {quoted}, ports: [PORT]}}"),
+    };
+    Refusal::NotGranted {
+        target: target(host, service),
+        grant,
+    }
+}
+
+impl Rule {
+    fn new(index: usize, rule: &OutboundRule) -> Result<Self, CapabilityError> {
+        let OutboundRule {
+            host,
+            ports,
+            protocols,
+            allow_private,
+        } = rule;
+        let refuse = |problem| CapabilityError::Rule {
+            index,
+            host: host.clone(),
+            problem,
+        };
+        let parsed = if let Some(net) = Net::parse(host) {
+            if net.is_never() {
+                return Err(refuse(
+                    "is no address of a single host, so nothing can be connected to",
+                ));
+            }
+            Host::Net(net)
+        } else if let Some(parent) = host.strip_prefix("*.") {
+            Host::Below(HostName::parse(parent).ok_or_else(|| refuse("is not a host name after the *."))?)
+        } else {
+            Host::Name(HostName::parse(host).ok_or_else(|| {
+                refuse(
+                    "is neither a host name, nor *.name, nor an IP address, nor a range such as 10.0.0.0/8",
+                )
+            })?)
+        };
+        Ok(Self {
+            host: parsed,
+            ports: ports.clone(),
+            protocols: protocols.clone(),
+            allow_private: *allow_private,
+        })
+    }
+
+    fn serves(&self, service: Service) -> bool {
+        service
+            .is_none_or(|(port, protocol)| self.ports.contains(&port) && self.protocols.contains(&protocol))
+    }
+}
+
+impl Host {
+    fn is_named(&self, name: &HostName) -> bool {
+        match self {
+            Host::Name(own) => own == name,
+            Host::Below(parent) => name.is_below(parent),
+            Host::Net(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Refusals in the log of the host. A guest can make one with every call, so only so many are written.
+
+use crate::RequestId;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Refusals of one component that are written in a [`WINDOW`].
+const MOST: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Writes the refusals of one component.
+pub(crate) struct Report {
+    component: String,
+    window: Mutex<Window>,
+}
+
+#[derive(Default)]
+struct Window {
+    since: Option<Instant>,
+    written: u32,
+    left_out: u64,
+}
+
+impl Report {
+    pub(crate) fn new(component: String) -> Self {
+        Self {
+            component,
+            window: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn refused(&self, request: RequestId, why: &dyn fmt::Display) {
+        let turn = self
+            .window
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .turn(Instant::now());
+        let Some(left_out) = turn else { return };
+        let component = self.component.as_str();
+        if left_out > 0 {
+            tracing::warn!(component, left_out, "network: refusals were left out of this log");
+        }
+        tracing::warn!(component, %request, "network: {why}");
+    }
+}
+
+impl Window {
+    /// Whether one may be written now, and how many were left out before it.
+    fn turn(&mut self, now: Instant) -> Option<u64> {
+        if self
+            .since
+            .is_none_or(|since| now.saturating_duration_since(since) >= WINDOW)
+        {
+            self.since = Some(now);
+            self.written = 0;
+        }
+        if self.written == MOST {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_cut_and_counted() {
+        let mut window = Window::default();
+        let start = Instant::now();
+        assert!((0..10).all(|_| window.turn(start) == Some(0)));
+        assert!((0..500).all(|_| window.turn(start + Duration::from_millis(999)).is_none()));
+        assert_eq!(window.turn(start + WINDOW), Some(500));
+        assert_eq!(window.turn(start + WINDOW), Some(0));
+    }
+}
