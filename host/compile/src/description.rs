@@ -24,7 +24,9 @@ impl Description {
 
     /// The export with this name, whatever the version behind `@`.
     pub fn export(&self, name: &str) -> Option<&Export> {
-        self.exports.iter().find(|export| unversioned(&export.name) == name)
+        self.exports
+            .iter()
+            .find(|export| unversioned(&export.name) == name)
     }
 }
 

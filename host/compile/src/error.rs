@@ -15,7 +15,9 @@ pub enum CompileError {
         reason: String,
     },
     /// Compiling it takes more than is allowed.
-    #[error("compiling it takes more than {limit}: raise the limit of the compiler if you trust the artifact")]
+    #[error(
+        "compiling it takes more than {limit}: raise the limit of the compiler if you trust the artifact"
+    )]
     Limit {
         /// The limit that was reached.
         limit: String,

@@ -29,7 +29,12 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { memory: 4 << 30, cpu: Duration::from_secs(300), output: 1 << 30, concurrent: 2 }
+        Self {
+            memory: 4 << 30,
+            cpu: Duration::from_secs(120),
+            output: 1 << 30,
+            concurrent: 2,
+        }
     }
 }
 
@@ -76,8 +81,15 @@ impl Compiler {
             return Err(CompileError::Missing(program));
         }
         let running = Semaphore::new(limits.concurrent.max(1));
-        let shared = Shared { program, limits, running, fingerprint: OnceCell::new() };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared {
+            program,
+            limits,
+            running,
+            fingerprint: OnceCell::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// A hash over all that compiled code depends on: version and settings of the compiler, the machine's instruction set.
@@ -137,11 +149,20 @@ impl Compiler {
         input: Stdio,
         out: Option<(tokio::fs::File, &Path)>,
     ) -> Result<Report, CompileError> {
-        let Shared { program, limits, running, .. } = &*self.shared;
+        let Shared {
+            program,
+            limits,
+            running,
+            ..
+        } = &*self.shared;
         // Never closed, so it can't fail; without a permit there would be one compilation more.
         let _permit = running.acquire().await.ok();
         let mut child = Command::new(program)
-            .args([request.as_str(), &limits.memory.to_string(), &limits.cpu.as_secs().max(1).to_string()])
+            .args([
+                request.as_str(),
+                &limits.memory.to_string(),
+                &limits.cpu.as_secs().max(1).to_string(),
+            ])
             .env_clear()
             .current_dir("/")
             .stdin(input)
@@ -155,18 +176,20 @@ impl Compiler {
         };
         // CPU time is limited by the kernel; the clock on the wall is for a child that waits.
         let patience = limits.cpu.saturating_mul(2) + Duration::from_secs(10);
-        let answer = async {
-            tokio::join!(self.answer(&mut stdout, out), tail(stderr))
-        };
+        let answer = async { tokio::join!(self.answer(&mut stdout, out), tail(stderr)) };
         let Ok((answer, stderr)) = tokio::time::timeout(patience, answer).await else {
-            return Err(CompileError::Limit { limit: format!("{patience:?}") });
+            return Err(CompileError::Limit {
+                limit: format!("{patience:?}"),
+            });
         };
         // What is left unread would keep the child from ending.
         drop(stdout);
         let status = child.wait().await.map_err(io("wait for", program))?;
         match answer {
             Ok(report) if status.success() => Ok(report),
-            Ok(_) | Err(CompileError::Protocol { .. }) if !status.success() => Err(self.ended(status, stderr)),
+            Ok(_) | Err(CompileError::Protocol { .. }) if !status.success() => {
+                Err(self.ended(status, stderr))
+            }
             other => other,
         }
     }
@@ -186,9 +209,13 @@ impl Compiler {
         let report = serde_json::from_slice(&report).map_err(|error| self.protocol(&error.to_string()))?;
         if let (Some((mut file, path)), Report::Done(_)) = (out, &report) {
             let most = self.shared.limits.output;
-            let written = tokio::io::copy(&mut stdout.take(most + 1), &mut file).await.map_err(io("write", path))?;
+            let written = tokio::io::copy(&mut stdout.take(most + 1), &mut file)
+                .await
+                .map_err(io("write", path))?;
             if written > most {
-                return Err(CompileError::Limit { limit: format!("{most} bytes of native code") });
+                return Err(CompileError::Limit {
+                    limit: format!("{most} bytes of native code"),
+                });
             }
             file.flush().await.map_err(io("write", path))?;
             file.sync_all().await.map_err(io("write", path))?;
@@ -199,24 +226,34 @@ impl Compiler {
     fn ended(&self, status: ExitStatus, stderr: String) -> CompileError {
         let limits = &self.shared.limits;
         match status.signal() {
-            Some(libc::SIGXCPU | libc::SIGKILL) => {
-                CompileError::Limit { limit: format!("{:?} of CPU time", limits.cpu) }
-            }
+            Some(libc::SIGXCPU | libc::SIGKILL) => CompileError::Limit {
+                limit: format!("{:?} of CPU time", limits.cpu),
+            },
             // Rust's answer to an allocation that fails; the text is std's.
-            Some(libc::SIGABRT) if stderr.contains("memory allocation of") => {
-                CompileError::Limit { limit: format!("{} bytes of memory", limits.memory) }
-            }
-            _ => CompileError::Crashed { status: status.to_string(), stderr: stderr.trim().to_owned() },
+            Some(libc::SIGABRT) if stderr.contains("memory allocation of") => CompileError::Limit {
+                limit: format!("{} bytes of memory", limits.memory),
+            },
+            _ => CompileError::Crashed {
+                status: status.to_string(),
+                stderr: stderr.trim().to_owned(),
+            },
         }
     }
 
     fn protocol(&self, reason: &str) -> CompileError {
-        CompileError::Protocol { path: self.shared.program.clone(), reason: reason.to_owned() }
+        CompileError::Protocol {
+            path: self.shared.program.clone(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
 fn io<'a>(action: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> CompileError + 'a {
-    move |error| CompileError::Io { action, path: path.to_owned(), reason: error.to_string() }
+    move |error| CompileError::Io {
+        action,
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// The first bytes of a stream that is read to its end.

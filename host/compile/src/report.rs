@@ -37,6 +37,8 @@ impl Request {
 
     #[cfg(feature = "cranelift")]
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Compile, Self::Describe, Self::Fingerprint].into_iter().find(|request| request.as_str() == text)
+        [Self::Compile, Self::Describe, Self::Fingerprint]
+            .into_iter()
+            .find(|request| request.as_str() == text)
     }
 }

@@ -63,7 +63,10 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let outer = CLOCK.replace(Clock { since: now(), spent: *this.spent });
+        let outer = CLOCK.replace(Clock {
+            since: now(),
+            spent: *this.spent,
+        });
         let polled = this.inner.poll(cx);
         *this.spent = ticks(CLOCK.replace(outer));
         polled

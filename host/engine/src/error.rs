@@ -42,10 +42,14 @@ pub enum EngineError {
         source: wasmtime::Error,
     },
     /// The component wants to be given core modules.
-    #[error("the component imports core modules or components, which no host can provide: compose it with them first")]
+    #[error(
+        "the component imports core modules or components, which no host can provide: compose it with them first"
+    )]
     ImportsModules,
     /// One instance would need more than the whole pool.
-    #[error("an instance needs {memories} memories and {tables} tables; a pool of this process holds {most} of each (tables: times 4)")]
+    #[error(
+        "an instance needs {memories} memories and {tables} tables; a pool of this process holds {most} of each (tables: times 4)"
+    )]
     TooLarge {
         /// Memories of one instance.
         memories: u32,

@@ -59,7 +59,11 @@ impl Fault {
 fn text(error: &wasmtime::Error) -> String {
     let root = error.root_cause().to_string();
     let outer = error.to_string();
-    if outer == root { root } else { format!("{root}\n{outer}") }
+    if outer == root {
+        root
+    } else {
+        format!("{root}\n{outer}")
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +73,10 @@ mod tests {
     use wasmtime::ResourceLimiter;
 
     fn limiter() -> Limiter {
-        Limiter::new(Limits { memory: 10, cpu_time: Duration::from_secs(1) })
+        Limiter::new(Limits {
+            memory: 10,
+            cpu_time: Duration::from_secs(1),
+        })
     }
 
     #[test]
@@ -78,7 +85,10 @@ mod tests {
         let unreachable = wasmtime::Error::new(Trap::UnreachableCodeReached);
         assert!(matches!(Fault::of(&unreachable, &limiter), Fault::Trap { .. }));
         assert!(!limiter.memory_growing(0, 11, None).expect("no error"));
-        assert!(matches!(Fault::of(&unreachable, &limiter), Fault::Exceeded(Exceeded::Memory { .. })));
+        assert!(matches!(
+            Fault::of(&unreachable, &limiter),
+            Fault::Exceeded(Exceeded::Memory { .. })
+        ));
         let division = wasmtime::Error::new(Trap::IntegerDivisionByZero);
         assert!(matches!(Fault::of(&division, &limiter), Fault::Trap { .. }));
     }
@@ -86,6 +96,9 @@ mod tests {
     #[test]
     fn what_a_host_function_says_is_kept() {
         let error = wasmtime::Error::msg("keyValue store `default` is read-only");
-        assert_eq!(Fault::of(&error, &limiter()).to_string(), "keyValue store `default` is read-only");
+        assert_eq!(
+            Fault::of(&error, &limiter()).to_string(),
+            "keyValue store `default` is read-only"
+        );
     }
 }

@@ -42,7 +42,13 @@ impl Engines {
     /// Engines whose pools have the given size. Nothing is reserved before the first component is loaded.
     pub fn new(options: PoolOptions) -> Self {
         let (plain, concurrent) = (OnceLock::new(), OnceLock::new());
-        Self { shared: Arc::new(Shared { options, plain, concurrent }) }
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                plain,
+                concurrent,
+            }),
+        }
     }
 
     /// The engine that runs components of this variant.
@@ -74,8 +80,10 @@ impl Engine {
     fn start(variant: Variant, options: &PoolOptions) -> Result<Self, EngineError> {
         let mut config = profile::config(variant);
         config.allocation_strategy(pool::strategy(options));
-        let inner = wasmtime::Engine::new(&config)
-            .map_err(|source| EngineError::Start { slots: options.slots, source })?;
+        let inner = wasmtime::Engine::new(&config).map_err(|source| EngineError::Start {
+            slots: options.slots,
+            source,
+        })?;
         let slots = Arc::new(Slots::new(options.slots));
         ticker::watch(inner.weak(), Arc::downgrade(&slots));
         Ok(Self { inner, slots })

@@ -20,7 +20,9 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
     /// The memories and tables together would have become larger than allowed.
-    #[error("limits.memory: the instance asked for {wanted} bytes in all its memories and tables, and {limit} are allowed")]
+    #[error(
+        "limits.memory: the instance asked for {wanted} bytes in all its memories and tables, and {limit} are allowed"
+    )]
     Memory {
         /// What the instance would have had.
         wanted: u64,
@@ -52,7 +54,11 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter for a new instance.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, used: 0, refused: None }
+        Self {
+            limits,
+            used: 0,
+            refused: None,
+        }
     }
 
     /// The limit that was last exceeded. A guest whose memory did not grow usually traps on its own, as `unreachable`: this tells
@@ -71,7 +77,9 @@ impl Limiter {
             // To the executor and back, so that a busy guest delays its neighbours by one tick at the most.
             return Ok(UpdateDeadline::Yield(1));
         }
-        let exceeded = Exceeded::CpuTime { limit: self.limits.cpu_time };
+        let exceeded = Exceeded::CpuTime {
+            limit: self.limits.cpu_time,
+        };
         self.refused = Some(exceeded.clone());
         Err(wasmtime::Error::new(exceeded))
     }
@@ -79,7 +87,10 @@ impl Limiter {
     fn grow(&mut self, by: u64) -> bool {
         let wanted = self.used.saturating_add(by);
         if wanted > self.limits.memory {
-            self.refused = Some(Exceeded::Memory { wanted, limit: self.limits.memory });
+            self.refused = Some(Exceeded::Memory {
+                wanted,
+                limit: self.limits.memory,
+            });
             return false;
         }
         self.used = wanted;
@@ -102,7 +113,10 @@ mod tests {
     use super::*;
 
     fn limiter(memory: u64) -> Limiter {
-        Limiter::new(Limits { memory, cpu_time: Duration::from_secs(1) })
+        Limiter::new(Limits {
+            memory,
+            cpu_time: Duration::from_secs(1),
+        })
     }
 
     #[test]
@@ -111,7 +125,13 @@ mod tests {
         assert!(limiter.memory_growing(0, 600, None).expect("no error"));
         assert!(limiter.memory_growing(0, 300, None).expect("no error"));
         assert!(!limiter.table_growing(0, 13, None).expect("no error"));
-        assert_eq!(limiter.refused(), Some(&Exceeded::Memory { wanted: 1004, limit: 1000 }));
+        assert_eq!(
+            limiter.refused(),
+            Some(&Exceeded::Memory {
+                wanted: 1004,
+                limit: 1000
+            })
+        );
         assert!(limiter.table_growing(0, 12, None).expect("no error"));
         assert_eq!(limiter.used(), 996);
     }

@@ -53,7 +53,11 @@ pub(crate) fn strategy(options: &PoolOptions) -> InstanceAllocationStrategy {
     pool.max_tables_per_component(MAX_MEMORIES * TABLES_PER_SLOT);
     pool.linear_memory_keep_resident(KEEP_RESIDENT);
     pool.table_keep_resident(TABLE_KEEP_RESIDENT);
-    pool.pagemap_scan(if swap::is_impossible() { Enabled::Auto } else { Enabled::No });
+    pool.pagemap_scan(if swap::is_impossible() {
+        Enabled::Auto
+    } else {
+        Enabled::No
+    });
     InstanceAllocationStrategy::Pooling(pool)
 }
 
@@ -65,7 +69,10 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(total: u32) -> Self {
-        Self { total, free: Arc::new(Semaphore::new(total as usize)) }
+        Self {
+            total,
+            free: Arc::new(Semaphore::new(total as usize)),
+        }
     }
 
     pub(crate) async fn acquire(&self, weight: u32) -> Permit {
@@ -87,7 +94,10 @@ impl Slots {
 
     pub(crate) fn stats(&self) -> PoolStats {
         let free = u32::try_from(self.free.available_permits()).unwrap_or(self.total);
-        PoolStats { slots: self.total, free }
+        PoolStats {
+            slots: self.total,
+            free,
+        }
     }
 
     /// Slots that a component takes which has this many memories and tables.

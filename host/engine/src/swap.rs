@@ -23,7 +23,9 @@ fn no_swap_space(swaps: &str) -> bool {
 
 /// Whether a cgroup on the path of `/proc/self/cgroup` (the line `0::PATH` is version 2's) allows no swap.
 fn cgroup_forbids_swap(cgroup: &str, root: &Path) -> bool {
-    let Some(path) = cgroup.lines().find_map(|line| line.strip_prefix("0::")) else { return false };
+    let Some(path) = cgroup.lines().find_map(|line| line.strip_prefix("0::")) else {
+        return false;
+    };
     Path::new(path.trim_start_matches('/')).ancestors().any(|dir| {
         let limit = std::fs::read_to_string(root.join(dir).join("memory.swap.max"));
         limit.is_ok_and(|limit| limit.trim() == "0")
@@ -38,7 +40,9 @@ mod tests {
     fn a_swap_area_is_seen() {
         let header = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
         assert!(no_swap_space(header));
-        assert!(!no_swap_space(&format!("{header}/dev/zram0 partition 8388604 0 100\n")));
+        assert!(!no_swap_space(&format!(
+            "{header}/dev/zram0 partition 8388604 0 100\n"
+        )));
     }
 
     #[test]

@@ -14,7 +14,10 @@ static WATCHED: Mutex<Vec<(EngineWeak, Weak<Slots>)>> = Mutex::new(Vec::new());
 
 /// Advances the epoch of `engine` from now on, whenever a slot is taken.
 pub(crate) fn watch(engine: EngineWeak, slots: Weak<Slots>) {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push((engine, slots));
+    WATCHED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((engine, slots));
     let started = THREAD.get_or_init(|| {
         let thread = std::thread::Builder::new().name("epoch".into()).spawn(run);
         thread.map(|handle| handle.thread().clone()).ok()
@@ -59,16 +62,23 @@ fn run() {
 /// One tick for every engine; whether any has an instance.
 fn advance() -> bool {
     let mut busy = false;
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|(engine, slots)| {
-        let (Some(engine), Some(slots)) = (engine.upgrade(), slots.upgrade()) else { return false };
-        engine.increment_epoch();
-        busy |= !slots.idle();
-        true
-    });
+    WATCHED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .retain(|(engine, slots)| {
+            let (Some(engine), Some(slots)) = (engine.upgrade(), slots.upgrade()) else {
+                return false;
+            };
+            engine.increment_epoch();
+            busy |= !slots.idle();
+            true
+        });
     busy
 }
 
 fn all_idle() -> bool {
     let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-    watched.iter().all(|(_, slots)| slots.upgrade().is_none_or(|slots| slots.idle()))
+    watched
+        .iter()
+        .all(|(_, slots)| slots.upgrade().is_none_or(|slots| slots.idle()))
 }

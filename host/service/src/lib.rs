@@ -1,1 +1,36 @@
-//! placeholder
+//! A `WasmService` in, a running service out: `shoal up`, pods and packs do the same through this library. Where artifacts come
+//! from is `artifact`'s business, what a grant gives `capability`'s, how a request arrives `trigger`'s.
+//!
+//! ```text
+//! manifest ── prepare: fetch, compile, load, admit, link ──> Service ── routes ──> trigger
+//! request ── admission ── instance (fresh, or used again) ── world: http 0.2, http 0.3, my-service ──> answer
+//! ```
+
+mod admission;
+mod command;
+mod deadline;
+mod error;
+mod exchange;
+mod failure;
+mod host;
+mod instances;
+mod limits;
+mod prepare;
+mod request;
+mod respond;
+mod response;
+mod unit;
+mod values;
+mod volumes;
+mod world;
+
+pub use command::{Command, Exit};
+pub use error::ServiceError;
+pub use host::{Host, HostOptions, Logs};
+pub use prepare::{Service, ServiceComponent};
+pub use values::Objects;
+
+// What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
+pub use shoal_capability::{Denied, LogSink, Mount, Reason, RequestId, Stream, admit};
+pub use shoal_engine::{Exceeded, Fault, PoolOptions};
+pub use shoal_trigger::http;

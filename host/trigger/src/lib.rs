@@ -1,1 +1,4 @@
-//! placeholder
+//! What starts a request. A trigger takes what comes from outside and hands it to a handler; what a handler does is decided by
+//! `service`, and no type of wasmtime is known here.
+
+pub mod http;

@@ -22,7 +22,12 @@ pub fn adapt(artifact: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
     check_preview1(artifact)?;
     let component = wit_component::ComponentEncoder::default()
         .module(artifact)
-        .and_then(|it| it.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER))
+        .and_then(|it| {
+            it.adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+            )
+        })
         .and_then(|it| it.validate(true).encode())
         .context("the core module cannot be adapted to a component")?;
     Ok(Cow::Owned(component))
@@ -64,7 +69,9 @@ fn check_preview1(module: &[u8]) -> anyhow::Result<()> {
         }
     }
     if !starts {
-        bail!("it is a core module without a `_start` function: build it as a program (a command), or as a component");
+        bail!(
+            "it is a core module without a `_start` function: build it as a program (a command), or as a component"
+        );
     }
     Ok(())
 }

@@ -14,7 +14,11 @@ const MAX_ITEMS: usize = 10_000;
 ///
 /// Where the component is not valid.
 pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description> {
-    let kind = if is_component(artifact)? { Kind::Component } else { Kind::CoreModule };
+    let kind = if is_component(artifact)? {
+        Kind::Component
+    } else {
+        Kind::CoreModule
+    };
     let variant = variant(component)?;
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0u32;
@@ -31,7 +35,10 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
                         ComponentTypeRef::Instance(_) => ItemKind::Interface,
                         _ => ItemKind::Other,
                     };
-                    imports.push(Import { name: import.name.name.to_owned(), kind });
+                    imports.push(Import {
+                        name: import.name.name.to_owned(),
+                        kind,
+                    });
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -42,7 +49,10 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
                         ComponentExternalKind::Instance => ItemKind::Interface,
                         _ => ItemKind::Other,
                     };
-                    exports.push(Export { name: export.name.name.to_owned(), kind });
+                    exports.push(Export {
+                        name: export.name.name.to_owned(),
+                        kind,
+                    });
                 }
             }
             _ => {}
@@ -51,14 +61,22 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
             bail!("it has more than {MAX_ITEMS} imports or exports");
         }
     }
-    Ok(Description { kind, variant, imports, exports })
+    Ok(Description {
+        kind,
+        variant,
+        imports,
+        exports,
+    })
 }
 
 /// The plain engine's, where the component is valid without the concurrency of the component model.
 fn variant(component: &[u8]) -> anyhow::Result<Variant> {
     // Wasmtime's defaults without what the engine is built without; it validates again when it compiles.
     let plain = WasmFeatures::default().difference(WasmFeatures::CM_ASYNC);
-    if Validator::new_with_features(plain).validate_all(component).is_ok() {
+    if Validator::new_with_features(plain)
+        .validate_all(component)
+        .is_ok()
+    {
         return Ok(Variant::Plain);
     }
     Validator::new_with_features(plain.union(WasmFeatures::CM_ASYNC)).validate_all(component)?;

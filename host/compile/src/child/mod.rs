@@ -24,7 +24,9 @@ const MAX_INPUT: u64 = 256 << 20;
 pub fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [request, memory, cpu] = arguments.as_slice() else {
-        bail!("shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|fingerprint BYTES SECONDS");
+        bail!(
+            "shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|fingerprint BYTES SECONDS"
+        );
     };
     let request = Request::parse(request).with_context(|| format!("unknown request {request:?}"))?;
     sandbox::enter(memory.parse().context("BYTES")?, cpu.parse().context("SECONDS")?)?;
@@ -32,10 +34,16 @@ pub fn main() -> anyhow::Result<()> {
         return answer(&Report::Fingerprint(fingerprint()?), &[]);
     }
     let mut input = Vec::new();
-    std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut input).context("read the artifact")?;
+    std::io::stdin()
+        .lock()
+        .take(MAX_INPUT + 1)
+        .read_to_end(&mut input)
+        .context("read the artifact")?;
     let done = match (input.len() as u64 > MAX_INPUT, request) {
         (true, _) => Err(anyhow::anyhow!("it is larger than {MAX_INPUT} bytes")),
-        (false, Request::Describe) => adapt(&input).and_then(|wasm| describe(&input, &wasm)).map(|it| (it, Vec::new())),
+        (false, Request::Describe) => adapt(&input)
+            .and_then(|wasm| describe(&input, &wasm))
+            .map(|it| (it, Vec::new())),
         (false, _) => compile(&input),
     };
     match done {

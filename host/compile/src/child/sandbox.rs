@@ -60,7 +60,10 @@ pub(super) fn enter(memory: u64, cpu: u64) -> anyhow::Result<()> {
         (Resource::Nofile, MAX_FILES),
     ];
     for (resource, limit) in limits {
-        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
         setrlimit(resource, limit).with_context(|| format!("set the limit {resource:?}"))?;
     }
     // Every other call fails with EPERM: a library that probes for something goes on without it.
@@ -68,7 +71,9 @@ pub(super) fn enter(memory: u64, cpu: u64) -> anyhow::Result<()> {
         ALLOWED.iter().map(|call| (*call, Vec::new())).collect(),
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         SeccompAction::Allow,
-        std::env::consts::ARCH.try_into().context("an architecture that seccomp knows")?,
+        std::env::consts::ARCH
+            .try_into()
+            .context("an architecture that seccomp knows")?,
     )
     .and_then(TryInto::<BpfProgram>::try_into)
     .context("make the seccomp filter")?;

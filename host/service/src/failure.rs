@@ -1,0 +1,76 @@
+//! A request that did not go well: what its sender is told, and what the log says. Why an instance ended is in `engine`'s `Fault`.
+
+use http::StatusCode;
+use shoal_capability::RequestId;
+use shoal_engine::Fault;
+use shoal_trigger::http::{Body, Response};
+
+/// Why a request has no answer from its component.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The instance ended badly.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Too many requests.
+    #[error(
+        "limits.concurrency: {concurrency} requests are worked on and limits.queueLength: {queue} wait already"
+    )]
+    Busy { concurrency: u32, queue: u32 },
+    /// The request's body is too large.
+    #[error("limits.requestBody: the request's body has more than the {limit} bytes allowed")]
+    RequestBody { limit: u64 },
+    /// The request is not what the component's world takes.
+    #[error("{reason}")]
+    BadRequest { reason: String },
+    /// The guest returned, and gave no answer.
+    #[error("the component returned without an answer")]
+    NoAnswer,
+    /// The guest answered with an error of `wasi:http`.
+    #[error("the component answered with the error {code}")]
+    ErrorCode { code: String },
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Fault(Fault::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Fault(_) | Self::NoAnswer => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
+            Self::ErrorCode { .. } => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// Whether it is the sender's doing and not the component's.
+    pub(crate) fn by_sender(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. } | Self::RequestBody { .. } | Self::BadRequest { .. }
+        )
+    }
+
+    /// The answer for the sender. A trap's text can tell of the inside of a component, so it goes to the log alone.
+    pub(crate) fn response(&self, request: RequestId) -> Response {
+        let said = match self {
+            Self::Fault(Fault::Trap { .. }) => "the component trapped; its log says where".to_owned(),
+            Self::Fault(Fault::Host { .. }) => "the component ended; its log says why".to_owned(),
+            other => other.to_string(),
+        };
+        let text = format!("{said} (request {request})\n");
+        let mut response = Response::new(Body::new(http_body_util::BodyExt::map_err(
+            http_body_util::Full::from(text),
+            |never| match never {},
+        )));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        if let Self::Busy { .. } = self {
+            headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

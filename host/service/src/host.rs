@@ -1,0 +1,147 @@
+//! What all services of a process share: engines, compiler, artifacts, stores. A service of its own is in `prepare`.
+
+use crate::ServiceError;
+use shoal_api::{Component, ImagePullPolicy, Store};
+use shoal_artifact::{Artifact, ArtifactError, Cache, Compiled, FetchOptions, Progress, PullPolicy, Source};
+use shoal_capability::LogSink;
+use shoal_capability::keyvalue::{KeyValue, Memory};
+use shoal_compile::{Compiler, Variant};
+use shoal_engine::{Engine, Engines, Loaded, PoolOptions};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where the output of components goes.
+pub trait Logs: Send + Sync {
+    /// The log of one component.
+    fn of(&self, service: &str, component: &str) -> Arc<dyn LogSink>;
+}
+
+/// How a host works.
+pub struct HostOptions {
+    /// The size of each engine's pool.
+    pub pool: PoolOptions,
+    /// How artifacts are pulled.
+    pub fetch: FetchOptions,
+    /// Where the output of components goes.
+    pub logs: Arc<dyn Logs>,
+}
+
+/// Runs services.
+pub struct Host {
+    pub(crate) engines: Engines,
+    pub(crate) logs: Arc<dyn Logs>,
+    cache: Cache,
+    compiler: Compiler,
+    fetch: FetchOptions,
+    /// Stores in memory, by service and name: they outlive a service that is prepared anew.
+    stores: Mutex<HashMap<(String, String), Arc<Memory>>>,
+}
+
+/// A component, compiled and mapped.
+pub(crate) struct Ready {
+    pub(crate) artifact: Artifact,
+    pub(crate) compiled: Compiled,
+    pub(crate) engine: Engine,
+    pub(crate) loaded: Loaded,
+}
+
+impl Host {
+    /// A host that keeps artifacts in `cache` and compiles with `compiler`.
+    pub fn new(cache: Cache, compiler: Compiler, options: HostOptions) -> Self {
+        let HostOptions { pool, fetch, logs } = options;
+        Self {
+            engines: Engines::new(pool),
+            logs,
+            cache,
+            compiler,
+            fetch,
+            stores: Mutex::default(),
+        }
+    }
+
+    /// Brings a component here, compiles it where it is not in the cache, and maps it. Paths of files begin at `base`.
+    pub(crate) async fn load(
+        &self,
+        component: &Component,
+        base: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Ready, ServiceError> {
+        let name = || component.name.clone();
+        let source = source(component, base).map_err(|source| ServiceError::Artifact {
+            component: name(),
+            source,
+        })?;
+        let mut fetch = self.fetch.clone();
+        if let Some(policy) = component.image_pull_policy {
+            fetch.policy = match policy {
+                ImagePullPolicy::Always => PullPolicy::Always,
+                ImagePullPolicy::IfNotPresent => PullPolicy::IfNotPresent,
+                ImagePullPolicy::Never => PullPolicy::Never,
+            };
+        }
+        self.load_from(&source, &fetch, progress)
+            .await
+            .map_err(|error| error.of(&component.name))
+    }
+
+    pub(crate) async fn load_from(
+        &self,
+        source: &Source,
+        fetch: &FetchOptions,
+        progress: &dyn Progress,
+    ) -> Result<Ready, LoadError> {
+        let artifact = self.cache.fetch(source, fetch, progress).await?;
+        let compiled = self.cache.compiled(&artifact, &self.compiler, progress).await?;
+        let engine = self.engines.get(match compiled.description.variant {
+            Variant::Plain => shoal_engine::Variant::Plain,
+            Variant::Concurrent => shoal_engine::Variant::Concurrent,
+        })?;
+        let loaded = engine.load(&compiled.path)?;
+        Ok(Ready {
+            artifact,
+            compiled,
+            engine: engine.clone(),
+            loaded,
+        })
+    }
+
+    /// How artifacts are pulled unless a component says otherwise.
+    pub(crate) fn fetch_options(&self) -> &FetchOptions {
+        &self.fetch
+    }
+
+    /// The store of that name; none for a kind that was refused as not supported.
+    pub(crate) fn store(&self, service: &str, store: &Store) -> Option<Arc<dyn KeyValue>> {
+        store.memory.as_ref()?;
+        let key = (service.to_owned(), store.name.clone());
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(stores.entry(key).or_default()) as _)
+    }
+}
+
+/// Why a component could not be loaded, before it has a name.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    #[error(transparent)]
+    Engine(#[from] shoal_engine::EngineError),
+}
+
+impl LoadError {
+    pub(crate) fn of(self, component: &str) -> ServiceError {
+        let component = component.to_owned();
+        match self {
+            Self::Artifact(source) => ServiceError::Artifact { component, source },
+            Self::Engine(source) => ServiceError::Engine { component, source },
+        }
+    }
+}
+
+fn source(component: &Component, base: &Path) -> Result<Source, ArtifactError> {
+    match (&component.image, &component.file) {
+        (Some(image), _) => Source::reference(image),
+        (None, file) => Ok(Source::File(base.join(file.as_deref().unwrap_or_default()))),
+    }
+}

@@ -1,0 +1,266 @@
+//! From a manifest to a service that answers. Pulling and compiling is in `host`.
+
+use crate::admission::Admission;
+use crate::limits::{ReuseLimits, UnitLimits};
+use crate::respond::HttpComponent;
+use crate::unit::Unit;
+use crate::values::{self, Objects};
+use crate::volumes::Volumes;
+use crate::world::{CALLABLE, World};
+use crate::{Host, ServiceError};
+use shoal_api::{Component, WasmService};
+use shoal_artifact::Progress;
+use shoal_capability::{Grants, GrantsBuilder, Stdio, keyvalue};
+use shoal_compile::Description;
+use shoal_trigger::http::{Handler, Routes};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+use wasmtime::component::Linker;
+
+/// A service that is ready to answer.
+pub struct Service {
+    name: String,
+    components: Vec<ServiceComponent>,
+    callable: BTreeMap<String, Arc<HttpComponent>>,
+    /// Components that no trigger can call, with what they export.
+    uncallable: BTreeMap<String, String>,
+    http: Vec<(String, String)>,
+    _volumes: Volumes,
+}
+
+/// What is known of a component that is running.
+#[derive(Clone, Debug)]
+pub struct ServiceComponent {
+    /// Its name.
+    pub name: String,
+    /// The digest of the bytes that run: `sha256:…`.
+    pub digest: String,
+    /// The world that it was taken for; none where no trigger calls it.
+    pub world: Option<&'static str>,
+}
+
+impl Host {
+    /// Makes a service ready: its artifacts are here, compiled, allowed to run, and linked. Paths of files begin at `base`;
+    /// `progress` makes a listener for each component, by its name.
+    ///
+    /// # Errors
+    ///
+    /// The first component that can't be run; for it, everything that is missing.
+    pub async fn prepare(
+        &self,
+        manifest: &WasmService,
+        objects: &Objects,
+        base: &Path,
+        progress: &(dyn Fn(&str) -> Box<dyn Progress> + Sync),
+    ) -> Result<Service, ServiceError> {
+        let unsupported = shoal_api::unsupported(manifest);
+        if !unsupported.is_empty() {
+            return Err(ServiceError::Manifest(unsupported));
+        }
+        let name = manifest.metadata.name.clone().unwrap_or_default();
+        let mut problems = Vec::new();
+        let volumes = Volumes::make(&manifest.spec.volumes, base, objects, &mut problems)?;
+        let stores: BTreeMap<_, _> = manifest
+            .spec
+            .stores
+            .iter()
+            .filter_map(|store| Some((store.name.as_str(), self.store(&name, store)?)))
+            .collect();
+        let mut grants = Vec::new();
+        for (index, component) in manifest.spec.components.iter().enumerate() {
+            let at = format!("spec.components[{index}]");
+            let mut builder = GrantsBuilder {
+                env: values::environment(component, &at, objects, &mut problems),
+                config: values::configuration(&component.capabilities.config, &at, objects, &mut problems),
+                secrets: values::secrets(component, &at, objects, &mut problems),
+                mounts: component
+                    .capabilities
+                    .filesystem
+                    .iter()
+                    .filter_map(|it| volumes.mount(it))
+                    .collect(),
+                stdio: Stdio::Lines {
+                    sink: self.logs.of(&name, &component.name),
+                    rate: component.limits.log_rate.bytes(),
+                },
+                ..granted(component)
+            };
+            for grant in &component.capabilities.key_value {
+                if let Some(store) = stores.get(grant.store.as_str()) {
+                    let store = keyvalue::Store {
+                        store: Arc::clone(store),
+                        read_only: grant.read_only,
+                    };
+                    builder.stores.insert(grant.name.clone(), store);
+                }
+            }
+            grants.push(builder);
+        }
+        if !problems.is_empty() {
+            return Err(ServiceError::Manifest(problems));
+        }
+        let mut service = Service {
+            name,
+            components: Vec::new(),
+            callable: BTreeMap::new(),
+            uncallable: BTreeMap::new(),
+            http: Vec::new(),
+            _volumes: volumes,
+        };
+        for (index, (component, grants)) in manifest.spec.components.iter().zip(grants).enumerate() {
+            let ready = self.load(component, base, &*progress(&component.name)).await?;
+            let grants = grants.build().map_err(|source| ServiceError::Capability {
+                component: component.name.clone(),
+                source,
+            })?;
+            service.add(index, component, ready, grants)?;
+        }
+        service.route(manifest)?;
+        Ok(service)
+    }
+}
+
+/// The part of a component's grants that needs no other objects.
+pub(crate) fn granted(component: &Component) -> GrantsBuilder {
+    let mut args = vec![component.name.clone()];
+    args.extend(component.args.iter().cloned());
+    let mut builder = GrantsBuilder {
+        args,
+        ..GrantsBuilder::default()
+    };
+    if let Some(clocks) = &component.capabilities.clocks {
+        builder.clock_resolution = clocks.resolution.as_std();
+    }
+    builder
+}
+
+/// Every import that is neither granted nor linked, or a linker with the rest.
+pub(crate) fn link(
+    component: &Component,
+    index: usize,
+    description: &Description,
+    engine: &shoal_engine::Engine,
+) -> Result<Linker<shoal_capability::State>, ServiceError> {
+    let imports = || description.imports.iter().map(|import| import.name.as_str());
+    shoal_capability::admit(imports(), component, index).map_err(|denied| ServiceError::Denied {
+        component: component.name.clone(),
+        denied,
+    })?;
+    let mut linker = Linker::new(engine.wasmtime());
+    shoal_capability::link(&mut linker, imports()).map_err(|source| ServiceError::Capability {
+        component: component.name.clone(),
+        source,
+    })?;
+    Ok(linker)
+}
+
+impl Service {
+    /// The name of the service.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What runs, in the order of the manifest.
+    pub fn components(&self) -> &[ServiceComponent] {
+        &self.components
+    }
+
+    /// Which component answers which path.
+    pub fn routes(&self) -> Routes {
+        Routes::new(self.http.iter().filter_map(|(path, component)| {
+            let handler = Arc::clone(self.callable.get(component)?) as Arc<dyn Handler>;
+            Some((path.clone(), handler))
+        }))
+    }
+
+    fn add(
+        &mut self,
+        index: usize,
+        component: &Component,
+        ready: crate::host::Ready,
+        grants: Arc<Grants>,
+    ) -> Result<(), ServiceError> {
+        let description = &ready.compiled.description;
+        let linker = link(component, index, description, &ready.engine)?;
+        let misfit = |world| {
+            let component = component.name.clone();
+            move |source| ServiceError::World {
+                component,
+                world,
+                source,
+            }
+        };
+        let pre = linker
+            .instantiate_pre(ready.loaded.component())
+            .map_err(misfit("what Shoal provides"))?;
+        let world = World::of(description, &pre, component.reuse.as_ref().map(ReuseLimits::from))
+            .transpose()
+            .map_err(misfit("the world of its exports"))?;
+        self.components.push(ServiceComponent {
+            name: component.name.clone(),
+            digest: ready.artifact.digest.to_string(),
+            world: world.as_ref().map(World::name),
+        });
+        let unit = Unit {
+            service: self.name.clone(),
+            component: component.name.clone(),
+            engine: ready.engine,
+            loaded: ready.loaded,
+            grants,
+            limits: UnitLimits::from(&component.limits),
+            admission: Admission::new(component.limits.concurrency, component.limits.queue_length),
+            requests: AtomicU64::new(first_request()),
+        };
+        if let Some(world) = world {
+            self.callable.insert(
+                component.name.clone(),
+                Arc::new(HttpComponent {
+                    unit: Arc::new(unit),
+                    world,
+                }),
+            );
+        } else {
+            let exports = description
+                .exports
+                .iter()
+                .map(|it| it.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.uncallable.insert(component.name.clone(), exports);
+        }
+        Ok(())
+    }
+
+    /// Connects HTTP triggers with the components that they call.
+    fn route(&mut self, manifest: &WasmService) -> Result<(), ServiceError> {
+        for trigger in &manifest.spec.triggers {
+            let Some(http) = &trigger.http else { continue };
+            if let Some(exports) = self.uncallable.get(&trigger.component) {
+                let exports = if exports.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    exports.clone()
+                };
+                return Err(ServiceError::Exports {
+                    component: trigger.component.clone(),
+                    exports,
+                    wanted: format!(
+                        "trigger {} calls {CALLABLE}: build it for one of these, or run a command with `shoal run`",
+                        trigger.name
+                    ),
+                });
+            }
+            self.http.push((http.path.clone(), trigger.component.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Where the numbers of requests begin: by the clock, so that they differ from those of the process before.
+fn first_request() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() << 32
+}

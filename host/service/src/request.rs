@@ -1,0 +1,75 @@
+//! The body of a request on its way to a guest, no larger than allowed.
+
+use crate::exchange::Exchange;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use shoal_trigger::http::Request;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use wasmtime_wasi_http::Error;
+
+/// A request's body with a limit.
+pub(crate) struct RequestBody<B> {
+    inner: B,
+    left: u64,
+    limit: u64,
+    exchange: Arc<Exchange>,
+}
+
+/// Puts the limit on a request's body.
+pub(crate) fn limited<B>(
+    request: http::Request<B>,
+    limit: u64,
+    exchange: &Arc<Exchange>,
+) -> http::Request<RequestBody<B>> {
+    request.map(|inner| RequestBody {
+        inner,
+        left: limit,
+        limit,
+        exchange: Arc::clone(exchange),
+    })
+}
+
+/// Whether the request says itself that its body is too large (RFC 9110 section 8.6).
+pub(crate) fn declares_more_than(request: &Request, limit: u64) -> bool {
+    request.body().size_hint().lower() > limit
+}
+
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<hyper::Error>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(Error::Hyper(error.into())))),
+            None => return Poll::Ready(None),
+        };
+        if let Some(data) = frame.data_ref() {
+            match self.left.checked_sub(data.len() as u64) {
+                Some(left) => self.left = left,
+                None => {
+                    self.exchange.request_too_large();
+                    return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.limit)))));
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

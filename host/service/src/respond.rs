@@ -1,0 +1,145 @@
+//! From a request to an answer: admission, the call, its deadline, its body.
+//!
+//! A call runs on the task of its connection until the head of the answer is there. By then most calls are over: no other task was
+//! woken, none was spawned. One that goes on, since it streams its body, gets a task of its own, so that its deadline holds however
+//! slowly the client reads.
+
+use crate::deadline::{Passed, after, by};
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::request::declares_more_than;
+use crate::response::{ResponseBody, Writer};
+use crate::unit::Unit;
+use crate::world::{Call, World};
+use shoal_capability::RequestId;
+use shoal_engine::{Fault, metered};
+use shoal_trigger::http::{Body, Handler, Request, Responding, Response};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::time::Instant;
+
+/// A component behind an HTTP trigger.
+pub(crate) struct HttpComponent {
+    pub(crate) unit: Arc<Unit>,
+    pub(crate) world: World,
+}
+
+impl Handler for HttpComponent {
+    fn handle(&self, request: Request) -> Responding {
+        let (unit, world) = (Arc::clone(&self.unit), self.world.clone());
+        Box::pin(async move {
+            let id = unit.next_request();
+            match respond(&unit, &world, id, request).await {
+                Ok(response) => response,
+                Err(failure) => {
+                    report(&unit, id, &failure);
+                    failure.response(id)
+                }
+            }
+        })
+    }
+}
+
+async fn respond(
+    unit: &Arc<Unit>,
+    world: &World,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, Failure> {
+    check(unit, &request)?;
+    let deadline = after(Instant::now(), unit.limits.request_timeout);
+    let place = by(deadline, unit.admission.enter())
+        .await
+        .map_err(|passed| late(unit, passed))??;
+    let exchange = Exchange::new();
+    let call = by(deadline, metered(world.call(unit, id, request, &exchange)));
+    let mut call: Call = {
+        let (unit, exchange) = (Arc::clone(unit), Arc::clone(&exchange));
+        Box::pin(async move {
+            let mut call = std::pin::pin!(call);
+            let ended = match call.as_mut().await {
+                Ok(ended) => ended,
+                Err(passed) => Err(late(&unit, passed)),
+            };
+            if ended.is_err() {
+                // Before the call is dropped, and with it the writer of a body that would then look complete.
+                exchange.fail();
+            }
+            drop(place);
+            ended
+        })
+    };
+    // The head is put while the call is polled, so nothing else needs to wake this.
+    let first = poll_fn(|cx| match (call.as_mut().poll(cx), exchange.take()) {
+        (Poll::Ready(ended), head) => Poll::Ready((Some(ended), head)),
+        (Poll::Pending, Some(head)) => Poll::Ready((None, Some(head))),
+        (Poll::Pending, None) => Poll::Pending,
+    });
+    let (ended, head) = first.await;
+    if let Some(Err(failure)) = ended {
+        return Err(cause(unit, &exchange, failure));
+    }
+    let response = match head {
+        Some(Ok(response)) => response,
+        Some(Err(code)) => return Err(cause(unit, &exchange, Failure::ErrorCode { code })),
+        None => return Err(cause(unit, &exchange, Failure::NoAnswer)),
+    };
+    let writer = ended
+        .is_none()
+        .then(|| Writer::new(exchange, spawn(unit, id, call)));
+    Ok(response.map(|body| Body::new(ResponseBody::new(body, unit.limits.response_body, writer))))
+}
+
+/// What can be refused before an instance is made.
+fn check(unit: &Unit, request: &Request) -> Result<(), Failure> {
+    let limit = unit.limits.request_body;
+    if declares_more_than(request, limit) {
+        return Err(Failure::RequestBody { limit });
+    }
+    let host = request.headers().get(http::header::HOST);
+    if request.uri().authority().is_none() && !host.is_some_and(|host| host.to_str().is_ok()) {
+        return Err(Failure::BadRequest {
+            reason: "the request names no host (RFC 9110 section 7.2)".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Where a request's body was too large, what the guest makes of it is beside the point.
+fn cause(unit: &Unit, exchange: &Exchange, failure: Failure) -> Failure {
+    if exchange.was_request_too_large() {
+        Failure::RequestBody {
+            limit: unit.limits.request_body,
+        }
+    } else {
+        failure
+    }
+}
+
+fn late(unit: &Unit, Passed: Passed) -> Failure {
+    Fault::Deadline {
+        limit: unit.limits.request_timeout,
+    }
+    .into()
+}
+
+fn spawn(unit: &Arc<Unit>, id: RequestId, call: Call) -> tokio::task::JoinHandle<()> {
+    let unit = Arc::clone(unit);
+    tokio::spawn(async move {
+        if let Err(failure) = call.await {
+            report(&unit, id, &failure);
+        }
+    })
+}
+
+fn report(unit: &Unit, request: RequestId, failure: &Failure) {
+    let Unit {
+        service, component, ..
+    } = unit;
+    if failure.by_sender() {
+        tracing::debug!(service, component, %request, "{failure}");
+    } else {
+        tracing::warn!(service, component, %request, "{failure}");
+    }
+}

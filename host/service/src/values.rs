@@ -1,0 +1,289 @@
+//! Values that a manifest names by reference: `valueFrom` of variables and configuration, secrets. Where Secrets and ConfigMaps
+//! come from is the caller's business.
+
+use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Secret};
+use shoal_api::{Component, ConfigGrant, KeyRef, Problem};
+use std::collections::BTreeMap;
+
+/// The Secrets and ConfigMaps that a service may refer to, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    secrets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    config_maps: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+}
+
+/// Which kind of object a key is read from.
+#[derive(Clone, Copy)]
+pub(crate) enum From {
+    Secret,
+    ConfigMap,
+}
+
+impl Objects {
+    /// Adds a Secret. `stringData` overrides `data`, as the API server has it.
+    pub fn add_secret(&mut self, secret: Secret) {
+        let mut values: BTreeMap<_, _> = secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, v.0))
+            .collect();
+        values.extend(
+            secret
+                .string_data
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(k, v)| (k, v.into_bytes())),
+        );
+        self.secrets
+            .insert(secret.metadata.name.unwrap_or_default(), values);
+    }
+
+    /// Adds a ConfigMap.
+    pub fn add_config_map(&mut self, map: ConfigMap) {
+        let mut values: BTreeMap<_, _> = map
+            .binary_data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, v.0))
+            .collect();
+        values.extend(
+            map.data
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(k, v)| (k, v.into_bytes())),
+        );
+        self.config_maps
+            .insert(map.metadata.name.unwrap_or_default(), values);
+    }
+
+    /// All keys of an object.
+    pub(crate) fn all(&self, from: From, name: &str) -> Option<&BTreeMap<String, Vec<u8>>> {
+        match from {
+            From::Secret => self.secrets.get(name),
+            From::ConfigMap => self.config_maps.get(name),
+        }
+    }
+
+    /// The value that a reference names. None where it is missing and may be.
+    fn read(
+        &self,
+        from: From,
+        name: &str,
+        key: &str,
+        optional: bool,
+        field: &str,
+    ) -> Result<Option<&[u8]>, Problem> {
+        let kind = kind(from);
+        let found = match self.all(from, name) {
+            Some(keys) => match keys.get(key) {
+                Some(value) => return Ok(Some(value)),
+                None => format!("{kind} {name} has no key {key}"),
+            },
+            None => format!("there is no {kind} {name}"),
+        };
+        if optional {
+            return Ok(None);
+        }
+        Err(Problem {
+            source: None,
+            field: field.to_owned(),
+            message: found,
+            hint: Some(format!(
+                "put a {kind} with this key beside the service, or set optional: true"
+            )),
+        })
+    }
+
+    fn text(
+        &self,
+        from: From,
+        name: &str,
+        key: &str,
+        optional: bool,
+        field: &str,
+    ) -> Result<Option<String>, Problem> {
+        let Some(bytes) = self.read(from, name, key, optional, field)? else {
+            return Ok(None);
+        };
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| Problem {
+            source: None,
+            field: field.to_owned(),
+            message: format!("key {key} of {} {name} is not UTF-8", kind(from)),
+            hint: Some("read it as a secret (capabilities.secrets), which may be any bytes".to_owned()),
+        })
+    }
+}
+
+fn kind(from: From) -> &'static str {
+    match from {
+        From::Secret => "Secret",
+        From::ConfigMap => "ConfigMap",
+    }
+}
+
+/// A component's environment, with `$(NAME)` replaced by variables that stand before it, as in a Pod.
+pub(crate) fn environment(
+    component: &Component,
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let mut known: Vec<(String, String)> = Vec::new();
+    for (index, variable) in component.env.iter().enumerate() {
+        match variable_value(variable, &format!("{at}.env[{index}]"), objects) {
+            Ok(Some(value)) => {
+                let value = if variable.value_from.is_none() {
+                    expand(&value, &known)
+                } else {
+                    value
+                };
+                known.retain(|(name, _)| *name != variable.name);
+                known.push((variable.name.clone(), value));
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    known
+}
+
+fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Option<String>, Problem> {
+    let Some(source) = &variable.value_from else {
+        return Ok(Some(variable.value.clone().unwrap_or_default()));
+    };
+    let at = format!("{at}.valueFrom");
+    if let Some(it) = &source.secret_key_ref {
+        return objects.text(
+            From::Secret,
+            &it.name,
+            &it.key,
+            it.optional.unwrap_or(false),
+            &format!("{at}.secretKeyRef"),
+        );
+    }
+    if let Some(it) = &source.config_map_key_ref {
+        return objects.text(
+            From::ConfigMap,
+            &it.name,
+            &it.key,
+            it.optional.unwrap_or(false),
+            &format!("{at}.configMapKeyRef"),
+        );
+    }
+    // Other sources were refused as not supported.
+    Ok(None)
+}
+
+/// Values for `wasi:config`.
+pub(crate) fn configuration(
+    grants: &[ConfigGrant],
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (index, grant) in grants.iter().enumerate() {
+        let at = format!("{at}.capabilities.config[{index}].valueFrom");
+        let reference = grant.value_from.as_ref().and_then(|source| {
+            let secret = source
+                .secret_key_ref
+                .as_ref()
+                .map(|it| (From::Secret, it, "secretKeyRef"));
+            secret.or(source
+                .config_map_key_ref
+                .as_ref()
+                .map(|it| (From::ConfigMap, it, "configMapKeyRef")))
+        });
+        let value = match reference {
+            Some((from, KeyRef { name, key, optional }, field)) => objects.text(
+                from,
+                name,
+                key,
+                optional.unwrap_or(false),
+                &format!("{at}.{field}"),
+            ),
+            None => Ok(grant.value.clone()),
+        };
+        match value {
+            Ok(value) => values.extend(value.map(|value| (grant.name.clone(), value))),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    values
+}
+
+/// Values for `shoal:service/secrets`.
+pub(crate) fn secrets(
+    component: &Component,
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, shoal_capability::Secret> {
+    let mut values = BTreeMap::new();
+    for (index, grant) in component.capabilities.secrets.iter().enumerate() {
+        let KeyRef { name, key, optional } = &grant.secret_key_ref;
+        let at = format!("{at}.capabilities.secrets[{index}].secretKeyRef");
+        match objects.read(From::Secret, name, key, optional.unwrap_or(false), &at) {
+            Ok(Some(bytes)) => {
+                values.insert(grant.name.clone(), shoal_capability::Secret::new(bytes.to_vec()));
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    values
+}
+
+/// `$(NAME)` becomes the variable's value, `$$` a `$`; what names no variable stays as it is (Kubernetes' `expansion` package).
+fn expand(text: &str, known: &[(String, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let after = from.get(1..).unwrap_or_default();
+        rest = if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            after
+        } else if let Some((name, after)) = after.strip_prefix('(').and_then(|it| it.split_once(')')) {
+            match known.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => out.push_str(value),
+                None => out.push_str(&format!("$({name})")),
+            }
+            after
+        } else {
+            out.push('$');
+            after
+        };
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_expand_as_in_a_pod() {
+        let known = [("A".to_owned(), "1".to_owned())];
+        assert_eq!(expand("x$(A)y$(B)z", &known), "x1y$(B)z");
+        assert_eq!(expand("$$(A) $A $(A $", &known), "$(A) $A $(A $");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_unless_it_may_be() {
+        let objects = Objects::default();
+        let problem = objects
+            .read(From::Secret, "db", "password", false, "spec.x")
+            .expect_err("it is missing");
+        assert_eq!(
+            (problem.field.as_str(), problem.message.as_str()),
+            ("spec.x", "there is no Secret db")
+        );
+        assert_eq!(
+            objects.read(From::Secret, "db", "password", true, "spec.x"),
+            Ok(None)
+        );
+    }
+}

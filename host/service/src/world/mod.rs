@@ -1,0 +1,94 @@
+//! The worlds that a component can be of, and how each is called.
+
+mod http2;
+mod http3;
+mod my_service;
+
+pub(crate) use http2::Http2;
+pub(crate) use http3::Http3;
+pub(crate) use my_service::MyService;
+
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::instances::Instances;
+use crate::limits::ReuseLimits;
+use crate::unit::Unit;
+use shoal_capability::{RequestId, State};
+use shoal_compile::Description;
+use shoal_trigger::http::Request;
+use std::pin::Pin;
+use std::sync::Arc;
+use wasmtime::component::InstancePre;
+
+/// A call on its way: it puts the head of the answer into its [`Exchange`] and ends when the guest has.
+pub(crate) type Call = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// What a trigger can call.
+#[derive(Clone)]
+pub(crate) enum World {
+    /// `wasi:http/proxy` 0.2.
+    Http2(Arc<Instances<Http2>>),
+    /// `wasi:http/service` 0.3.
+    Http3(Arc<Instances<Http3>>),
+    /// `shoal:service/my-service`.
+    MyService(Arc<Instances<MyService>>),
+}
+
+/// The worlds that a trigger of HTTP can call, for an error's text.
+pub(crate) const CALLABLE: &str =
+    "wasi:http/incoming-handler@0.2, wasi:http/handler@0.3 or handle-request (shoal:service/my-service)";
+
+impl World {
+    /// The world of a component by its exports; none where no trigger can call it.
+    pub(crate) fn of(
+        description: &Description,
+        pre: &InstancePre<State>,
+        reuse: Option<ReuseLimits>,
+    ) -> Option<wasmtime::Result<Self>> {
+        if description.export("wasi:http/incoming-handler").is_some() {
+            return Some(Http2::new(pre).map(|it| Self::Http2(Instances::new(it, reuse))));
+        }
+        if description.export("wasi:http/handler").is_some() {
+            return Some(Http3::new(pre).map(|it| Self::Http3(Instances::new(it, reuse))));
+        }
+        if description.export("handle-request").is_some() {
+            return Some(MyService::new(pre).map(|it| Self::MyService(Instances::new(it, reuse))));
+        }
+        None
+    }
+
+    /// Its name, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Http2(_) => "wasi:http/proxy@0.2",
+            Self::Http3(_) => "wasi:http/service@0.3",
+            Self::MyService(_) => "shoal:service/my-service",
+        }
+    }
+
+    /// Calls the guest for one request.
+    pub(crate) fn call(
+        &self,
+        unit: &Arc<Unit>,
+        id: RequestId,
+        request: Request,
+        exchange: &Arc<Exchange>,
+    ) -> Call {
+        let (unit, exchange) = (Arc::clone(unit), Arc::clone(exchange));
+        match self {
+            Self::Http2(instances) => {
+                Box::pin(http2::call(Arc::clone(instances), unit, id, request, exchange))
+            }
+            Self::Http3(instances) => {
+                Box::pin(http3::call(Arc::clone(instances), unit, id, request, exchange))
+            }
+            Self::MyService(instances) => Box::pin(my_service::call(
+                Arc::clone(instances),
+                unit,
+                id,
+                request,
+                exchange,
+            )),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The HTTP trigger: 1.1 and 2 without TLS (h2c by prior knowledge, RFC 9113 section 3.3), with path routes.
+
+mod routes;
+mod server;
+
+pub use routes::Routes;
+pub use server::{Running, ServerOptions, serve};
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use std::pin::Pin;
+
+/// A request as it comes from the wire; its body is read as the handler asks for it.
+pub type Request = http::Request<hyper::body::Incoming>;
+/// Why a body ended before its end; the connection is aborted, so that nobody takes a part for the whole.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of an answer.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// An answer.
+pub type Response = http::Response<Body>;
+/// An answer on its way. It is dropped where the client goes away first.
+pub type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. What goes wrong is an answer too.
+    fn handle(&self, request: Request) -> Responding;
+}
