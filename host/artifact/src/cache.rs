@@ -1,0 +1,287 @@
+//! The cache's folder: where things lie in it, who may own them, what it knows of references. How bytes get there
+//! is in `fetch`, how compiled files do in `compiled`.
+//!
+//! ```text
+//! blobs/sha256/<digest>                     WebAssembly, by its own digest, whatever it was packed in
+//! compiled/<fingerprint>/<digest>.cwasm     native code for one build of the engine
+//! compiled/<fingerprint>/<digest>.json      its description; written last, so its presence says complete
+//! index/<hash>.json                         what a reference was resolved to
+//! locks/ tmp/                               of pulls and compilations that are under way
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Hasher;
+use crate::error::IoContext;
+use crate::format::Format;
+use crate::lock::{self, FileLock, Flights};
+use crate::staging::{self, Staging};
+use crate::{ArtifactError, Digest};
+
+/// Verified WebAssembly in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// The SHA-256 digest of the WebAssembly itself.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where it lies in the cache.
+    pub path: PathBuf,
+    /// In which format it came.
+    pub format: Format,
+    /// Where it came from, pinned: `registry/repository@sha256:…`, or `oci:folder@sha256:…`; the digest is that of
+    /// the manifest. `None` for a file.
+    pub reference_resolved: Option<String>,
+}
+
+/// A cache of artifacts and compiled files. Cheap to clone; several processes may share the folder.
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    root: PathBuf,
+    pub(crate) fetches: Flights<Result<Artifact, Arc<ArtifactError>>>,
+    pub(crate) compilations: Flights<Result<crate::Compiled, Arc<ArtifactError>>>,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("root", &self.inner.root)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is remembered of a reference.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    key: String,
+    resolved: String,
+    digest: Digest,
+    size: u64,
+    format: Format,
+}
+
+impl Cache {
+    /// The folder used unless another is named: `$XDG_CACHE_HOME/shoal`, else `~/.cache/shoal`.
+    pub fn default_dir() -> Result<PathBuf, ArtifactError> {
+        let absolute = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        absolute("XDG_CACHE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+            .map(|base| base.join("shoal"))
+            .ok_or(ArtifactError::NoCacheHome)
+    }
+
+    /// Opens the cache in `dir`, which is made if need be, and removes what writers that died left in it. Refused
+    /// if the folder is not ours alone to write: compiled files from it are run as native code.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, ArtifactError> {
+        let dir = std::path::absolute(dir.as_ref()).io("find", dir.as_ref())?;
+        make_folder(&dir)?;
+        for name in ["blobs", "blobs/sha256", "compiled", "index", "locks", "tmp"] {
+            make_folder(&dir.join(name))?;
+        }
+        staging::sweep(&dir.join("tmp"))?;
+        lock::sweep(&dir.join("locks"))?;
+        let inner = Inner {
+            root: dir,
+            fetches: Flights::new(),
+            compilations: Flights::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The cache's folder.
+    pub fn dir(&self) -> &Path {
+        &self.inner.root
+    }
+
+    pub(crate) fn staging(&self) -> Result<Staging, ArtifactError> {
+        Staging::new(&self.inner.root.join("tmp"))
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.inner.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// The folder for compiled files of one build of the engine; made if need be.
+    pub(crate) fn compiled_dir(&self, fingerprint: &str) -> Result<PathBuf, ArtifactError> {
+        // It becomes a file name; one that could not be is replaced by its digest.
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
+        let usable = (1..=128).contains(&fingerprint.len())
+            && !fingerprint.starts_with('.')
+            && fingerprint.bytes().all(plain);
+        let digest = Digest::of(fingerprint.as_bytes());
+        let dir = self
+            .inner
+            .root
+            .join("compiled")
+            .join(if usable { fingerprint } else { digest.hex() });
+        make_folder(&dir)?;
+        Ok(dir)
+    }
+
+    /// Locks `key` among processes.
+    pub(crate) async fn lock(&self, key: &str) -> Result<FileLock, ArtifactError> {
+        let name = Digest::of(key.as_bytes());
+        FileLock::acquire(self.inner.root.join("locks").join(name.hex())).await
+    }
+
+    /// The WebAssembly with this digest, if it is here and whole. Bytes that no longer have their digest (a bad
+    /// disk) are thrown away, so that they are fetched again. Reads the file: call it where blocking is fine.
+    pub(crate) fn verified(&self, digest: &Digest) -> Result<Option<u64>, ArtifactError> {
+        let path = self.blob(digest);
+        let Some(mut file) = open_ours(&path)? else {
+            return Ok(None);
+        };
+        let mut hasher = digest.hasher();
+        let size = hash(&mut file, &mut hasher).io("read", &path)?;
+        if hasher.finish() == *digest {
+            return Ok(Some(size));
+        }
+        tracing::warn!(path = %path.display(), "a cached artifact no longer has its digest and is removed");
+        fs::remove_file(&path).io("remove", &path)?;
+        Ok(None)
+    }
+
+    fn record_path(&self, key: &str) -> PathBuf {
+        self.inner
+            .root
+            .join("index")
+            .join(format!("{}.json", Digest::of(key.as_bytes()).hex()))
+    }
+
+    /// What was recorded under `key`, if its bytes are still here. Blocking.
+    pub(crate) fn lookup(&self, key: &str) -> Result<Option<Artifact>, ArtifactError> {
+        let path = self.record_path(key);
+        let Some(file) = open_ours(&path)? else {
+            return Ok(None);
+        };
+        // An unreadable record is as good as none: the registry is asked again, and the record replaced.
+        let Ok(record) = serde_json::from_reader::<_, Record>(io::BufReader::new(file)) else {
+            return Ok(None);
+        };
+        let whole = record.key == key && self.verified(&record.digest)? == Some(record.size);
+        Ok(whole.then(|| Artifact {
+            path: self.blob(&record.digest),
+            digest: record.digest,
+            size: record.size,
+            format: record.format,
+            reference_resolved: Some(record.resolved),
+        }))
+    }
+
+    /// Remembers what `key` led to. Blocking.
+    pub(crate) fn remember(&self, key: &str, artifact: &Artifact) -> Result<(), ArtifactError> {
+        let Some(resolved) = artifact.reference_resolved.clone() else {
+            return Ok(());
+        };
+        let record = Record {
+            key: key.to_owned(),
+            resolved,
+            digest: artifact.digest.clone(),
+            size: artifact.size,
+            format: artifact.format,
+        };
+        let staging = self.staging()?;
+        let file = staging.create("record")?;
+        serde_json::to_writer(&file, &record)
+            .map_err(io::Error::from)
+            .io("write", staging.path("record"))?;
+        staging.install("record", &self.record_path(key))
+    }
+}
+
+/// Feeds all of `file` to `hasher`; returns the number of bytes.
+pub(crate) fn hash(file: &mut impl Read, hasher: &mut Hasher) -> io::Result<u64> {
+    let mut buffer = vec![0; 1 << 17];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(size),
+            count => {
+                hasher.update(buffer.get(..count).unwrap_or_default());
+                size += count as u64;
+            }
+        }
+    }
+}
+
+/// Makes a folder that only we may enter, unless it exists, and verifies that it is ours.
+fn make_folder(path: &Path) -> Result<(), ArtifactError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .io("make the folder", path)?;
+    let metadata = fs::metadata(path).io("look at", path)?;
+    check_ours(path, &metadata)
+}
+
+/// Opens a file of the cache for reading; `None` if it is not there. Links, devices and files that others may have
+/// written are refused.
+pub(crate) fn open_ours(path: &Path) -> Result<Option<File>, ArtifactError> {
+    // NONBLOCK: opening a named pipe must not wait for its writer.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+    {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(unsafe_cache(path, "it is a symbolic link".to_owned()));
+        }
+        Err(error) => return Err(error).io("open", path),
+    };
+    let metadata = file.metadata().io("look at", path)?;
+    if !metadata.is_file() {
+        return Err(unsafe_cache(path, "it is not a regular file".to_owned()));
+    }
+    check_ours(path, &metadata)?;
+    Ok(Some(file))
+}
+
+fn check_ours(path: &Path, metadata: &fs::Metadata) -> Result<(), ArtifactError> {
+    let us = rustix::process::geteuid().as_raw();
+    let mode = metadata.mode() & 0o7777;
+    if metadata.uid() != us {
+        return Err(unsafe_cache(
+            path,
+            format!("it belongs to uid {}, and we are uid {us}", metadata.uid()),
+        ));
+    }
+    if mode & 0o022 != 0 {
+        return Err(unsafe_cache(
+            path,
+            format!("others may write to it (mode {mode:o})"),
+        ));
+    }
+    Ok(())
+}
+
+fn unsafe_cache(path: &Path, reason: String) -> ArtifactError {
+    ArtifactError::UnsafeCache {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

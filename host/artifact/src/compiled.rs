@@ -1,0 +1,142 @@
+//! WebAssembly in the cache → a compiled file beside it. Compiling is done by `shoal_compile`'s child process;
+//! loading the file, by `engine`'s one unsafe door.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shoal_compile::{Compiler, Description};
+
+use crate::cache::open_ours;
+use crate::error::IoContext;
+use crate::fetch::{blocking, unshare};
+use crate::progress::{Running, Step};
+use crate::{Artifact, ArtifactError, Cache, Digest, Progress};
+
+/// A compiled file that this cache made, and nobody else.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The native code, to be mapped.
+    pub path: PathBuf,
+    /// What the compiler read from the WebAssembly.
+    pub description: Description,
+    /// The digest of the WebAssembly.
+    pub digest: Digest,
+}
+
+/// What lies beside a compiled file.
+#[derive(Serialize, Deserialize)]
+struct Beside {
+    description: Description,
+    /// The length of the compiled file in bytes.
+    size: u64,
+}
+
+impl Cache {
+    /// The compiled file for `artifact` and this compiler's engine; compiles it if it is not in the cache. Several
+    /// who ask at the same time, in this process or in others, wait for one compilation.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Compile`] when the compiler refuses, and what can go wrong with files.
+    pub async fn compiled(
+        &self,
+        artifact: &Artifact,
+        compiler: &Compiler,
+        progress: &dyn Progress,
+    ) -> Result<Compiled, ArtifactError> {
+        let fingerprint = compiler.fingerprint().await?;
+        let dir = self.compiled_dir(fingerprint)?;
+        let digest = artifact.digest.clone();
+        if let Some(found) = find(&dir, &digest).await? {
+            return Ok(found);
+        }
+        let key = format!("compile {fingerprint} {digest}");
+        let waiting = || Running::start(progress, Step::Waiting, None);
+        let flight = async {
+            self.compile(&key, &dir, artifact, compiler, progress)
+                .await
+                .map_err(Arc::new)
+        };
+        self.inner
+            .compilations
+            .run(key.clone(), waiting, flight)
+            .await
+            .map_err(unshare)
+    }
+
+    async fn compile(
+        &self,
+        key: &str,
+        dir: &Path,
+        artifact: &Artifact,
+        compiler: &Compiler,
+        progress: &dyn Progress,
+    ) -> Result<Compiled, ArtifactError> {
+        let _lock = self.lock(key).await?;
+        // Another process may have compiled it while we waited for the lock.
+        if let Some(found) = find(dir, &artifact.digest).await? {
+            return Ok(found);
+        }
+        let _running = Running::start(progress, Step::Compiling, Some(artifact.size));
+        let staging = self.staging()?;
+        // The compiler writes into this file; made by us, so that no umask opens it to others.
+        staging.create("cwasm")?;
+        let description = compiler.compile(&artifact.path, &staging.path("cwasm")).await?;
+        let (dir, digest) = (dir.to_owned(), artifact.digest.clone());
+        blocking(move || {
+            let (cwasm, json) = names(&dir, &digest);
+            let size = fs::metadata(staging.path("cwasm"))
+                .io("look at", staging.path("cwasm"))?
+                .len();
+            let beside = Beside { description, size };
+            let file = staging.create("json")?;
+            serde_json::to_writer(&file, &beside)
+                .map_err(io::Error::from)
+                .io("write", staging.path("json"))?;
+            // The description comes last: where it lies, the code is complete.
+            staging.install("cwasm", &cwasm)?;
+            staging.install("json", &json)?;
+            Ok(Compiled {
+                path: cwasm,
+                description: beside.description,
+                digest,
+            })
+        })
+        .await
+    }
+}
+
+fn names(dir: &Path, digest: &Digest) -> (PathBuf, PathBuf) {
+    (
+        dir.join(format!("{}.cwasm", digest.hex())),
+        dir.join(format!("{}.json", digest.hex())),
+    )
+}
+
+/// A compiled file with its description, if both are there, ours and of one making.
+async fn find(dir: &Path, digest: &Digest) -> Result<Option<Compiled>, ArtifactError> {
+    let (dir, digest) = (dir.to_owned(), digest.clone());
+    blocking(move || {
+        let (cwasm, json) = names(&dir, &digest);
+        let Some(file) = open_ours(&json)? else {
+            return Ok(None);
+        };
+        // A description that this version can't read was written by another: compile again.
+        let Ok(beside) = serde_json::from_reader::<_, Beside>(io::BufReader::new(file)) else {
+            return Ok(None);
+        };
+        let Some(code) = open_ours(&cwasm)? else {
+            return Ok(None);
+        };
+        let whole = code.metadata().io("look at", &cwasm)?.len() == beside.size;
+        Ok(whole.then_some(Compiled {
+            path: cwasm,
+            description: beside.description,
+            digest,
+        }))
+    })
+    .await
+}
