@@ -1,0 +1,96 @@
+//! Measured from inside: these parts link the host library as a worker process does, through its public interface. Each runs in a
+//! process of its own and prints its figures as JSON.
+
+pub(crate) mod calls;
+pub(crate) mod first;
+pub(crate) mod memory;
+pub(crate) mod serve;
+
+use crate::corpus::Corpus;
+use anyhow::Context;
+use shoal_api::WasmService;
+use shoal_api::manifest::{Document, parse};
+use shoal_artifact::FetchOptions;
+use shoal_capability::{LogSink, RequestId, Stream};
+use shoal_engine::PoolOptions;
+use shoal_service::{Host, HostOptions, Logs, Objects, Service};
+use shoal_trigger::http::{Routes, Running, ServerOptions};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Options of every part.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The folder with the components, as `host` filled it.
+    pub(crate) corpus: PathBuf,
+    /// How many of its components to use.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) count: usize,
+}
+
+/// Throws output away.
+struct Nowhere;
+
+impl LogSink for Nowhere {
+    fn line(&self, _: Stream, _: RequestId, _: &[u8]) {}
+    fn dropped(&self, _: u64) {}
+}
+
+impl Logs for Nowhere {
+    fn of(&self, _: &str, _: &str) -> Arc<dyn LogSink> {
+        Arc::new(Self)
+    }
+}
+
+/// A host as `shoal up` has it, but for the log.
+fn host(corpus: &Corpus) -> Host {
+    let options = HostOptions {
+        pool: PoolOptions::default(),
+        fetch: FetchOptions::default(),
+        logs: Arc::new(Nowhere),
+    };
+    Host::new(corpus.cache.clone(), corpus.compiler.clone(), options)
+}
+
+/// The manifest of a service that consists of one component of the corpus.
+fn manifest(index: usize) -> anyhow::Result<WasmService> {
+    let file = Corpus::name(index);
+    let text = format!(
+        "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {{name: hello-{index}}}\nspec:\n  components:\n  \
+         - {{name: web, file: {file}}}\n  triggers:\n  - {{name: web, component: web, http: {{}}}}\n"
+    );
+    services(&text, &file)?
+        .pop()
+        .context("the manifest holds a service")
+}
+
+/// The services in a manifest.
+fn services(text: &str, name: &str) -> anyhow::Result<Vec<WasmService>> {
+    let documents = parse(text, name).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!(problems.join("\n"))
+    })?;
+    let services = documents.into_iter().filter_map(|document| match document {
+        Document::Service(service) => Some(*service),
+        _ => None,
+    });
+    Ok(services.collect())
+}
+
+async fn prepare(host: &Host, manifest: &WasmService, base: &Path) -> anyhow::Result<Service> {
+    Ok(host
+        .prepare(manifest, &Objects::default(), base, &|_| Box::new(()))
+        .await?)
+}
+
+/// Serves on a free port of loopback.
+async fn listen(routes: Routes) -> anyhow::Result<Running> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    Ok(shoal_trigger::http::serve(
+        listener,
+        routes,
+        ServerOptions::default(),
+    )?)
+}
