@@ -148,3 +148,36 @@ impl WasiHttpView for State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GrantsBuilder;
+    use std::time::Duration;
+
+    fn state() -> State {
+        let grants = GrantsBuilder::default().build().expect("grants");
+        let limits = shoal_engine::Limits { memory: 1 << 20, cpu_time: Duration::from_secs(1) };
+        State::new(grants, RequestId(1), Limiter::new(limits))
+    }
+
+    #[test]
+    fn a_new_state_holds_nothing_that_was_not_used() {
+        let mut state = state();
+        assert!(state.wasi.is_none() && state.outbound().is_none());
+        let _ = state.ctx();
+        state.set_request(RequestId(2));
+        let wasi = state.wasi.as_ref().expect("made");
+        assert_eq!((wasi.request.load(Ordering::Relaxed), state.request()), (2, RequestId(2)));
+    }
+
+    #[test]
+    fn leaked_handles_come_to_an_end_that_is_told_apart() {
+        let mut state = state();
+        let full = (0..).find_map(|_| state.table().push(()).err()).expect("an end");
+        assert_eq!(state.table().iter_mut().count(), MAX_HANDLES);
+        let error = wasmtime::Error::new(full).context("in a call");
+        assert!(handles_exhausted(&error));
+        assert!(!handles_exhausted(&wasmtime::Error::msg("something else")));
+    }
+}

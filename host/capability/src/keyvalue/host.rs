@@ -19,8 +19,9 @@ pub(crate) mod bindings {
 use bindings::{atomics, batch, store};
 
 /// An open store.
+#[expect(unreachable_pub, reason = "the generated bindings export it anew")]
 #[derive(Clone, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     name: String,
     store: Store,
 }

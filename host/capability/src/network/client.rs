@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -178,11 +179,15 @@ fn unreachable_host(error: &io::Error) -> Error {
 /// What hyper's error means to the guest.
 fn broken(error: &hyper::Error) -> Error {
     tracing::debug!("outgoing request: {error:?}");
-    if error.is_incomplete_message() || error.is_body_write_aborted() {
+    let system = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .map(io::Error::kind);
+    if error.is_incomplete_message() || system == Some(ErrorKind::UnexpectedEof) {
         Error::HttpResponseIncomplete
     } else if error.is_timeout() {
         Error::HttpResponseTimeout
-    } else if error.is_closed() || error.is_canceled() {
+    } else if error.is_closed() || error.is_canceled() || system.is_some() {
         Error::ConnectionTerminated
     } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(u32::try_from(BUFFER).ok())

@@ -99,11 +99,9 @@ impl Outbound {
     /// wherever a rule for the name allows it.
     pub(crate) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, Failure> {
         if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return self
-                .network
-                .policy
-                .address(ip)
-                .map(|()| vec![ip])
+            let allowed = self.network.policy.address(&self.names(ip), ip);
+            return allowed
+                .map(|()| vec![ip.to_canonical()])
                 .map_err(|refusal| self.log(refusal.into()));
         }
         let Some(name) = HostName::parse(&name) else {
@@ -147,12 +145,17 @@ impl Outbound {
         Ok(allowed)
     }
 
+    /// The names that the instance was told an address for.
+    fn names(&self, ip: IpAddr) -> Vec<HostName> {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.get(&ip.to_canonical()).cloned().unwrap_or_default()
+    }
+
     /// Whether the instance may connect to, or exchange datagrams with, an address.
     pub(crate) fn check(&self, address: SocketAddr, protocol: Protocol) -> Result<(), Refusal> {
-        let ip = address.ip().to_canonical();
-        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = learned.get(&ip).map_or(&[][..], Vec::as_slice);
-        self.network.policy.connect(names, ip, address.port(), protocol)
+        self.network
+            .policy
+            .connect(&self.names(address.ip()), address.ip(), address.port(), protocol)
     }
 
     /// Connects to the first address of a host that may be connected to and answers.

@@ -80,7 +80,7 @@ impl Policy {
 
     /// Whether the component may learn that a name has this address.
     pub(crate) fn answer(&self, name: &HostName, ip: IpAddr) -> Result<(), Refusal> {
-        self.judge(std::slice::from_ref(name), ip, None)
+        self.address(std::slice::from_ref(name), ip)
     }
 
     /// Whether the component may connect to an address that the names were resolved to.
@@ -94,9 +94,9 @@ impl Policy {
         self.judge(names, ip, Some((port, protocol)))
     }
 
-    /// Whether an address given as such may be used with any port.
-    pub(crate) fn address(&self, ip: IpAddr) -> Result<(), Refusal> {
-        self.judge(&[], ip, None)
+    /// Whether an address that the names were resolved to may be used with any port.
+    pub(crate) fn address(&self, names: &[HostName], ip: IpAddr) -> Result<(), Refusal> {
+        self.judge(names, ip, None)
     }
 
     fn judge(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {
