@@ -1,0 +1,143 @@
+//! The command `shoal`: a thin edge over `shoal-service`. Each subcommand has a file; what a worker process would need too lives
+//! in `host`.
+//!
+//! ```text
+//! arguments ── subcommand ── shoal-service, shoal-artifact ──> result (stdout), events (console), Failure (stderr, exit code)
+//! ```
+
+mod completions;
+mod console;
+mod docs;
+mod event;
+mod failure;
+mod inspect;
+mod logs;
+mod manifests;
+mod output;
+mod progress;
+mod pull;
+mod push;
+mod registry;
+mod run;
+mod setup;
+mod text;
+mod up;
+mod validate;
+mod version;
+
+pub use docs::docs;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use console::Console;
+use failure::Failure;
+use output::Format;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run WebAssembly components as services.
+#[derive(Parser, Debug)]
+#[command(name = "shoal", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments or a manifest with mistakes. `shoal run` adds those of its \
+                          program and of its limits.";
+
+#[derive(Args, Debug)]
+struct Global {
+    /// Text for people, or JSON for programs: one object for a result, one for each event, one for an error
+    #[arg(
+        short = 'o',
+        long = "output",
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    output: Format,
+    /// The folder for artifacts and compiled files [default: $XDG_CACHE_HOME/shoal, else ~/.cache/shoal]
+    #[arg(
+        long,
+        global = true,
+        env = "SHOAL_CACHE",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    cache: Option<PathBuf>,
+    /// Say more of what goes on; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Up(up::Up),
+    Run(run::Run),
+    Push(push::Push),
+    Pull(pull::Pull),
+    Inspect(inspect::Inspect),
+    Validate(validate::Validate),
+    Completions(completions::Completions),
+    /// Print the CustomResourceDefinition of WasmService
+    Crd,
+    /// Print the version
+    Version,
+    /// Print the reference of all commands as Markdown
+    #[command(hide = true)]
+    Docs,
+}
+
+/// What a subcommand ends with: an exit code, or why it failed.
+type Outcome = Result<u8, Failure>;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error, &arguments),
+    };
+    let console = Console::start(cli.global.output);
+    logs::install(&console, cli.global.verbose);
+    let code = match dispatch(cli, &console) {
+        Ok(code) => code,
+        Err(failure) => {
+            console.failure(&failure);
+            failure.code()
+        }
+    };
+    console.close();
+    ExitCode::from(code)
+}
+
+fn dispatch(cli: Cli, console: &Console) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Up(up) => setup::block_on(up::up(up, &global, console)),
+        Command::Run(run) => setup::block_on(run::run(run, &global, console)),
+        Command::Push(push) => setup::block_on(push::push(push, console)),
+        Command::Pull(pull) => setup::block_on(pull::pull(pull, &global, console)),
+        Command::Inspect(inspect) => setup::block_on(inspect::inspect(inspect, &global, console)),
+        Command::Validate(validate) => validate::validate(&validate, console),
+        Command::Completions(completions) => completions::completions(&completions, console),
+        Command::Crd => {
+            let yaml = shoal_api::crd::yaml().map_err(Failure::new)?;
+            console.text(&yaml)
+        }
+        Command::Version => version::version(console),
+        Command::Docs => console.text(&docs()),
+    }
+}
+
+/// The command line as data, for completions and documentation.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests;

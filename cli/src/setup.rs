@@ -1,0 +1,46 @@
+//! What several commands need before they can begin: a runtime, the cache, the compiler, a host.
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::logs::ConsoleLogs;
+use crate::{Global, Outcome};
+use shoal_artifact::{Cache, FetchOptions};
+use shoal_compile::Compiler;
+use shoal_service::{Host, HostOptions, PoolOptions};
+use std::sync::Arc;
+
+/// Runs a command that waits for things.
+pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
+    let outcome = runtime.block_on(command);
+    // A guest may still wait for standard input, which no thread can be called back from.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The cache that was asked for, or the user's.
+pub(crate) fn cache(global: &Global) -> Result<Cache, Failure> {
+    let dir = match &global.cache {
+        Some(dir) => dir.clone(),
+        None => Cache::default_dir()?,
+    };
+    Ok(Cache::open(dir)?)
+}
+
+/// A host whose components log to the console.
+pub(crate) fn host(
+    global: &Global,
+    console: &Console,
+    pool: PoolOptions,
+    fetch: FetchOptions,
+) -> Result<Host, Failure> {
+    let logs = Arc::new(ConsoleLogs(console.clone()));
+    Ok(Host::new(
+        cache(global)?,
+        Compiler::locate()?,
+        HostOptions { pool, fetch, logs },
+    ))
+}
