@@ -5,8 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Duration;
-use crate::schema::{KEY, LABEL, SUBDOMAIN};
+use crate::schema::{KEY, LABEL, MOUNT_PATH, SUBDOMAIN};
+use crate::{Duration, rules};
 
 /// What a component may do beyond computing. Absent means denied; a component that is linked into another inherits
 /// none of its grants.
@@ -91,6 +91,7 @@ pub struct OutboundRule {
     /// A name (`api.example.com`), all names below one (`*.example.com`), an address (`192.0.2.1`), or a range
     /// (`10.0.0.0/8`).
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::host())]
     pub host: String,
     /// Ports, 1 to 65535, at least one.
     #[schemars(length(min = 1, max = 64), inner(range(min = 1, max = 65535)))]
@@ -140,7 +141,8 @@ pub struct FilesystemGrant {
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub volume: String,
     /// The absolute path under which the component sees it.
-    #[schemars(length(min = 1, max = 1024), regex(pattern = "^/([^/]+(/[^/]+)*)?$"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = MOUNT_PATH))]
+    #[x_kube(validation = rules::normalised())]
     pub mount_path: String,
     /// Refuse writes. The default.
     #[serde(default = "yes")]
@@ -164,6 +166,10 @@ fn yes() -> bool {
 /// One value of `wasi:config/store`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["value", "valueFrom"],
+    "a config entry needs exactly one of value and valueFrom"
+))]
 pub struct ConfigGrant {
     /// The key that the component asks for.
     #[schemars(length(min = 1, max = 253))]
@@ -180,6 +186,10 @@ pub struct ConfigGrant {
 /// A key of a ConfigMap or of a Secret. Exactly one of the two.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["configMapKeyRef", "secretKeyRef"],
+    "a value is read from exactly one of configMapKeyRef and secretKeyRef"
+))]
 pub struct ValueSource {
     /// A key of a ConfigMap of the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,6 +232,7 @@ pub struct ClockGrant {
     /// The step in which both clocks advance; 1us at the finest, 1ms by default. A coarse clock takes away what a
     /// component would need to time its neighbours.
     #[serde(default = "default_resolution")]
+    #[x_kube(validation = rules::duration("1us", "1h"))]
     pub resolution: Duration,
 }
 

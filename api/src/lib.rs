@@ -1,17 +1,26 @@
 //! `WasmService` and its parts: the one schema that serves `shoal up` and the cluster. Types, their parsing and
 //! their validation live here; nothing here opens a file, a socket or an engine.
 
-#![allow(unreachable_pub, reason = "kube's KubeSchema copies each struct, `pub` and all, into a function's body")]
+#![allow(
+    unreachable_pub,
+    reason = "kube's KubeSchema copies each struct, `pub` and all, into a function's body"
+)]
 
 mod capability;
+pub mod crd;
 mod duration;
 mod limits;
+pub mod manifest;
 mod placement;
+mod problem;
 mod quantity;
+mod rules;
 mod schema;
 mod service;
 mod status;
 mod trigger;
+mod unsupported;
+pub mod validate;
 
 pub use capability::{
     Capabilities, ClockGrant, ConfigGrant, FilesystemGrant, KeyRef, KeyValueGrant, MessagingGrant,
@@ -20,6 +29,7 @@ pub use capability::{
 pub use duration::{Duration, DurationError};
 pub use limits::{Limits, Reuse};
 pub use placement::{Placement, PlacementMode, Scaling};
+pub use problem::Problem;
 pub use quantity::{Quantity, QuantityError};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
@@ -27,6 +37,7 @@ pub use trigger::{
     ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisTrigger, ScheduleTrigger,
     Store, Trigger,
 };
+pub use unsupported::unsupported;
 
 /// The API group of everything Shoal defines.
 pub const GROUP: &str = "shoal.dev";

@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Duration, Quantity};
+use crate::{Duration, Quantity, rules};
 
 /// What one component may spend. Every limit has a default; there is no "unlimited".
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,12 +11,15 @@ use crate::{Duration, Quantity};
 pub struct Limits {
     /// Bytes of all memories and tables of an instance together.
     #[serde(default = "memory")]
+    #[x_kube(validation = rules::quantity("64Ki", "16Gi"))]
     pub memory: Quantity,
     /// Wall-clock time from a request's first byte to its answer's last.
     #[serde(default = "request_timeout")]
+    #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub request_timeout: Duration,
     /// CPU time that one request may take.
     #[serde(default = "cpu_time")]
+    #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub cpu_time: Duration,
     /// Instances at once.
     #[serde(default = "concurrency")]
@@ -28,9 +31,11 @@ pub struct Limits {
     pub queue_length: u32,
     /// Bytes of a request's body.
     #[serde(default = "request_body")]
+    #[x_kube(validation = rules::quantity("0", "1Ti"))]
     pub request_body: Quantity,
     /// Bytes of a response's body.
     #[serde(default = "response_body")]
+    #[x_kube(validation = rules::quantity("0", "1Ti"))]
     pub response_body: Quantity,
     /// Outgoing connections that an instance may have open at once.
     #[serde(default = "outbound_connections")]
@@ -38,6 +43,7 @@ pub struct Limits {
     pub outbound_connections: u32,
     /// Bytes per second of standard output and error together; more is dropped and counted.
     #[serde(default = "log_rate")]
+    #[x_kube(validation = rules::quantity("0", "1Gi"))]
     pub log_rate: Quantity,
 }
 
@@ -103,6 +109,7 @@ pub struct Reuse {
     pub max_requests: u32,
     /// How long an instance without a request is kept.
     #[serde(default = "idle_timeout")]
+    #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub idle_timeout: Duration,
 }
 

@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
 use crate::schema::LABEL;
 
 /// Where a service runs. `shoal up` always runs it in its own process.
@@ -34,6 +35,10 @@ pub enum PlacementMode {
 /// How many replicas serve, once the service is dedicated.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "self.minReplicas <= self.maxReplicas",
+    "minReplicas is larger than maxReplicas: lower the one or raise the other"
+))]
 pub struct Scaling {
     /// The fewest replicas. 0: the service may be packed, where it costs next to nothing.
     #[serde(default = "min_replicas")]

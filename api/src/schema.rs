@@ -1,8 +1,14 @@
 //! Pieces of JSON schema that several types share. What the whole CRD looks like is in `crd.rs`.
 
 use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, Volume};
-use schemars::{Schema, SchemaGenerator};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::Rule;
+use kube::core::schema::StructuralSchemaRewriter;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
+
+use crate::rules;
 
 /// A DNS-1123 label, as a pod, a container and a volume are named.
 pub(crate) const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -11,46 +17,136 @@ pub(crate) const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([
 /// A key of a Secret or a ConfigMap.
 pub(crate) const KEY: &str = "^[-._a-zA-Z0-9]+$";
 
+/// A WIT interface, with its version if it has one.
+pub(crate) const INTERFACE: &str =
+    "^[a-zA-Z][-a-zA-Z0-9]*(:[a-zA-Z][-a-zA-Z0-9]*)+(/[a-zA-Z][-a-zA-Z0-9]*)+(@[0-9][-+.0-9A-Za-z]*)?$";
+/// Five fields, or a name that stands for them. Whether the numbers make sense is checked by who runs the schedule.
+pub(crate) const CRON: &str =
+    "^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[-*/,?a-zA-Z0-9]+( +[-*/,?a-zA-Z0-9]+){4})$";
+
+/// An OCI reference as far as a pattern can tell: no spaces, and a whole digest if there is one.
+pub(crate) const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
+/// The path of an HTTP trigger.
+pub(crate) const HTTP_PATH: &str = r"^/[^?#\s]*$";
+/// An absolute path without a slash too many. That no segment climbs is a rule, as RE2 cannot say it.
+pub(crate) const MOUNT_PATH: &str = "^/([^/]+(/[^/]+)*)?$";
+/// A server of Redis.
+pub(crate) const REDIS_URL: &str = "^rediss?://";
+/// A name of the tz database.
+pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$";
+/// The name of an environment variable.
+pub(crate) const ENV_NAME: &str = "^[^=]+$";
+
 /// Kubernetes' environment variables, with the bounds that keep CEL's estimated cost finite.
 pub(crate) fn env(generator: &mut SchemaGenerator) -> Schema {
-    list(generator.subschema_for::<EnvVar>(), "name", 256, "^[^=]+$", 253)
+    let mut item = generator.subschema_for::<EnvVar>().to_value();
+    let source = &mut item["properties"]["valueFrom"];
+    for reference in ["configMapKeyRef", "secretKeyRef"] {
+        let reference = &mut source["properties"][reference];
+        key(reference, "name", SUBDOMAIN, 253);
+        key(reference, "key", KEY, 253);
+        reference["required"] = json!(["key", "name"]);
+    }
+    let kinds = fields(source);
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    add_rule(
+        source,
+        &rules::exactly_one(
+            &kinds,
+            &format!("valueFrom needs exactly one of {}", kinds.join(", ")),
+        ),
+    );
+    add_rule(
+        &mut item,
+        &rules::rule(
+            "!has(self.valueFrom) || !has(self.value) || self.value == ''",
+            "an environment variable has a value or a valueFrom, not both: remove one",
+        ),
+    );
+    list(item, 256, ENV_NAME, 253)
 }
 
 /// Kubernetes' volumes, with bounds on what CEL rules look at.
 pub(crate) fn volumes(generator: &mut SchemaGenerator) -> Schema {
-    list(generator.subschema_for::<Volume>(), "name", 64, LABEL, 63)
+    let mut item = generator.subschema_for::<Volume>().to_value();
+    let kinds = fields(&item);
+    let kinds: Vec<&str> = kinds
+        .iter()
+        .map(String::as_str)
+        .filter(|field| *field != "name")
+        .collect();
+    let message = "a volume needs exactly one source, such as emptyDir: {}, configMap, secret or hostPath";
+    add_rule(&mut item, &rules::exactly_one(&kinds, message));
+    list(item, 64, LABEL, 63)
 }
 
 /// References to Secrets with a registry's credentials.
 pub(crate) fn pull_secrets(generator: &mut SchemaGenerator) -> Schema {
     list(
-        generator.subschema_for::<LocalObjectReference>(),
-        "name",
+        generator.subschema_for::<LocalObjectReference>().to_value(),
         16,
         SUBDOMAIN,
         253,
     )
 }
 
-/// A list that is keyed by a required string field.
-fn list(item: Schema, key: &str, max_items: u32, pattern: &str, max_length: u32) -> Schema {
-    let mut item = item.to_value();
-    item["properties"][key]["pattern"] = pattern.into();
-    item["properties"][key]["maxLength"] = max_length.into();
-    item["properties"][key]["minLength"] = 1.into();
-    if let Some(property) = item["properties"][key].as_object_mut() {
-        // A key has to be written: an empty default would make it a key of its own.
+/// The names of an object's fields, sorted.
+fn fields(schema: &Value) -> Vec<String> {
+    let mut names: Vec<String> = schema["properties"]
+        .as_object()
+        .map(|fields| fields.keys().cloned().collect())
+        .unwrap_or_default();
+    names.sort();
+    names
+}
+
+fn add_rule(schema: &mut Value, rule: &Rule) {
+    schema["x-kubernetes-validations"] = json!([rule]);
+}
+
+/// Makes a string field required in substance: not empty, bounded, and without a default.
+fn key(schema: &mut Value, field: &str, pattern: &str, max_length: u32) {
+    let property = &mut schema["properties"][field];
+    property["pattern"] = pattern.into();
+    property["maxLength"] = max_length.into();
+    property["minLength"] = 1.into();
+    if let Some(property) = property.as_object_mut() {
         property.remove("default");
     }
-    item["required"] = json!([key]);
+}
+
+/// A list that is keyed by the name of its entries.
+fn list(mut item: Value, max_items: u32, pattern: &str, max_length: u32) -> Schema {
+    key(&mut item, "name", pattern, max_length);
+    item["required"] = json!(["name"]);
     strip_descriptions(&mut item, true);
     schemars::json_schema!({
         "type": "array",
         "items": item,
         "maxItems": max_items,
         "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": [key],
+        "x-kubernetes-list-map-keys": ["name"],
     })
+}
+
+/// The schema of one of Kubernetes' own types, as a structural schema without references.
+pub(crate) fn of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::openapi3().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    strip_descriptions(&mut schema, true);
+    schema
+}
+
+/// Kubernetes' metadata, for a document that has to have a name.
+pub(crate) fn metadata() -> Value {
+    let mut schema = of::<ObjectMeta>();
+    key(&mut schema, "name", SUBDOMAIN, 253);
+    schema["required"] = json!(["name"]);
+    schema
 }
 
 /// Kubernetes documents its own types at a length that would make up most of the CRD.

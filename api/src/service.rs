@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
 use crate::schema::{self, LABEL, SUBDOMAIN};
 use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, WasmServiceStatus};
 
@@ -21,6 +22,7 @@ use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, Was
     shortname = "wsvc",
     category = "all",
     category = "shoal",
+    validation = rules::service_name(),
     doc = "A service made of WebAssembly components. Where it runs (packed with others or in pods of its own) is decided while it runs.",
     scale(
         spec_replicas_path = ".spec.scaling.minReplicas",
@@ -38,6 +40,12 @@ use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, Was
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::trigger_component())]
+#[x_kube(validation = rules::http_paths())]
+#[x_kube(validation = rules::link_component())]
+#[x_kube(validation = rules::key_value_store())]
+#[x_kube(validation = rules::filesystem_volume())]
+#[x_kube(validation = rules::store_volume())]
 pub struct WasmServiceSpec {
     /// The components that make up the service, 1 to 64. Each is denied everything it is not granted.
     #[schemars(length(min = 1, max = 64))]
@@ -83,6 +91,15 @@ pub struct WasmServiceSpec {
 /// One WebAssembly component, or a core module of WASI preview 1, which is adapted on load.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["image", "file"],
+    "a component needs exactly one of image (an OCI reference) and file (a path; for shoal up only)"
+))]
+#[x_kube(validation = rules::link_to_another())]
+#[x_kube(validation = rules::rule(
+    "!has(self.imagePullPolicy) || has(self.image)",
+    "imagePullPolicy needs an image: remove it, or set image in place of file"
+))]
 pub struct Component {
     /// A name that is unique in the service; triggers and links use it.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
@@ -90,7 +107,10 @@ pub struct Component {
 
     /// An OCI reference: `registry.example/greeter:1.2`, or with `@sha256:…`. Exactly one of image and file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(pattern = schema::IMAGE)
+    )]
     pub image: Option<String>,
 
     /// A path of a `.wasm` file or an OCI layout folder, relative to the manifest. Only `shoal up` reads files.
@@ -115,7 +135,7 @@ pub struct Component {
 
     /// Imports that another component or another service provides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 32))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["import"]))]
     pub links: Vec<Link>,
 
@@ -147,9 +167,13 @@ pub enum ImagePullPolicy {
 /// A WIT import and who provides it.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["component", "service"],
+    "a link needs exactly one of component (of this service) and service (another WasmService)"
+))]
 pub struct Link {
     /// The imported interface: `acme:auth/check`, with a version if the component names one.
-    #[schemars(length(min = 3, max = 255))]
+    #[schemars(length(max = 255), regex(pattern = schema::INTERFACE))]
     pub import: String,
 
     /// A component of this service that exports it. Exactly one of component and service.

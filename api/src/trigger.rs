@@ -5,11 +5,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::ValueSource;
-use crate::schema::LABEL;
+use crate::rules;
+use crate::schema::{self, LABEL};
 
 /// Something that calls a component. Exactly one of http, redis and schedule.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["http", "redis", "schedule"],
+    "a trigger needs exactly one of http, redis and schedule; http: {} serves every path"
+))]
 pub struct Trigger {
     /// A name that is unique among the triggers.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
@@ -34,7 +39,7 @@ pub struct Trigger {
 pub struct HttpTrigger {
     /// The prefix, by whole path segments: `/api` matches `/api` and `/api/users`, not `/apis`. The longest wins.
     #[serde(default = "root")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^/[^?#\s]*$"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = schema::HTTP_PATH))]
     pub path: String,
 }
 
@@ -51,10 +56,11 @@ fn root() -> String {
 /// Messages of Redis channels, each a call.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(&["url", "urlFrom"], "redis needs exactly one of url and urlFrom"))]
 pub struct RedisTrigger {
     /// `redis://host:port`, or `rediss://` for TLS. Exactly one of url and urlFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = "^rediss?://"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = schema::REDIS_URL))]
     pub url: Option<String>,
     /// Where the URL is read from; the place for one that holds a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,11 +76,14 @@ pub struct RedisTrigger {
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleTrigger {
     /// Five fields (minute, hour, day of month, month, day of week), as a CronJob's schedule, or `@hourly` and the like.
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = schema::CRON))]
     pub cron: String,
     /// A name of the tz database, such as `Europe/Berlin`. Absent: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(
+        length(min = 1, max = 64),
+        regex(pattern = schema::TIME_ZONE)
+    )]
     pub time_zone: Option<String>,
     /// What happens when a call is due while the last one still runs.
     #[serde(default)]
@@ -100,6 +109,10 @@ pub enum ConcurrencyPolicy {
 /// A key-value store. Exactly one of memory, persistent and redis.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(
+    &["memory", "persistent", "redis"],
+    "a store needs exactly one of memory, persistent and redis; memory: {} is the simplest"
+))]
 pub struct Store {
     /// The name that `capabilities.keyValue[].store` uses.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
@@ -132,10 +145,11 @@ pub struct PersistentStore {
 /// A store on a Redis server.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(&["url", "urlFrom"], "redis needs exactly one of url and urlFrom"))]
 pub struct RedisStore {
     /// `redis://host:port`, or `rediss://` for TLS. Exactly one of url and urlFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = "^rediss?://"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = schema::REDIS_URL))]
     pub url: Option<String>,
     /// Where the URL is read from; the place for one that holds a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
