@@ -89,7 +89,7 @@ impl Host {
             env: variables(component)?,
             mounts: mounts.clone(),
             stdio: Stdio::Inherit,
-            ..granted(component)
+            ..granted(&component.name, component)?
         };
         let grants = grants.build().map_err(|source| ServiceError::Capability {
             component: component.name.clone(),

@@ -10,7 +10,7 @@ use crate::world::{CALLABLE, World};
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::Progress;
-use shoal_capability::{Grants, GrantsBuilder, Stdio, keyvalue};
+use shoal_capability::{Grants, GrantsBuilder, NetworkOptions, Policy, Stdio, keyvalue};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ impl Host {
                     sink: self.logs.of(&name, &component.name),
                     rate: component.limits.log_rate.bytes(),
                 },
-                ..granted(component)
+                ..granted(&name, component)?
             };
             for grant in &component.capabilities.key_value {
                 if let Some(store) = stores.get(grant.store.as_str()) {
@@ -124,17 +124,26 @@ impl Host {
 }
 
 /// The part of a component's grants that needs no other objects.
-pub(crate) fn granted(component: &Component) -> GrantsBuilder {
+pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuilder, ServiceError> {
     let mut args = vec![component.name.clone()];
     args.extend(component.args.iter().cloned());
     let mut builder = GrantsBuilder {
+        component: format!("{service}/{}", component.name),
         args,
         ..GrantsBuilder::default()
     };
     if let Some(clocks) = &component.capabilities.clocks {
         builder.clock_resolution = clocks.resolution.as_std();
     }
-    builder
+    if let Some(network) = &component.capabilities.network {
+        let policy = Policy::new(network).map_err(|source| ServiceError::Capability {
+            component: component.name.clone(),
+            source,
+        })?;
+        let connections = component.limits.outbound_connections;
+        builder.network = Some(NetworkOptions::local(policy, connections));
+    }
+    Ok(builder)
 }
 
 /// Every import that is neither granted nor linked, or a linker with the rest.
