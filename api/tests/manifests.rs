@@ -104,6 +104,15 @@ fn a_problem_names_the_line_it_is_on() {
 }
 
 #[test]
+fn problems_come_in_the_order_of_their_lines() {
+    let text = "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {name: web}\nspec:\n  \
+                components:\n  - {name: web}\n  triggers:\n  - {name: web, component: web, http: {path: x}}\n";
+    let problems = manifest::parse(text, "order.yaml").unwrap_err();
+    let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(fields, ["spec.components[0]", "spec.triggers[0].http.path"]);
+}
+
+#[test]
 fn good_manifests_survive_being_written_and_read_again() {
     let files = files("good");
     assert!(files.len() >= 4);

@@ -73,7 +73,9 @@ pub fn parse(text: &str, source_name: &str) -> Result<Vec<Document>, Vec<Problem
                 }
                 documents.push(document);
             }
-            Err(found) => {
+            Err(mut found) => {
+                // Structure is checked before rules are; a person reads from top to bottom.
+                found.sort_by_key(|problem| node.place(&Path::parse(&problem.field)));
                 for problem in found {
                     let path = Path::parse(&problem.field);
                     problems.push(locate(problem, &path));

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 use crate::problem::{Path, Step};
 
 /// A line and a column, both counted from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) line: u64,
     pub(super) column: u64,
