@@ -157,7 +157,10 @@ mod tests {
 
     fn state() -> State {
         let grants = GrantsBuilder::default().build().expect("grants");
-        let limits = shoal_engine::Limits { memory: 1 << 20, cpu_time: Duration::from_secs(1) };
+        let limits = shoal_engine::Limits {
+            memory: 1 << 20,
+            cpu_time: Duration::from_secs(1),
+        };
         State::new(grants, RequestId(1), Limiter::new(limits))
     }
 
@@ -168,7 +171,10 @@ mod tests {
         let _ = state.ctx();
         state.set_request(RequestId(2));
         let wasi = state.wasi.as_ref().expect("made");
-        assert_eq!((wasi.request.load(Ordering::Relaxed), state.request()), (2, RequestId(2)));
+        assert_eq!(
+            (wasi.request.load(Ordering::Relaxed), state.request()),
+            (2, RequestId(2))
+        );
     }
 
     #[test]

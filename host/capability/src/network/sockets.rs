@@ -260,3 +260,6 @@ fn drop_tcp_3(mut store: StoreContextMut<'_, State>, handle: u32) -> wasmtime::R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

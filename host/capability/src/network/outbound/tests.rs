@@ -267,6 +267,10 @@ async fn the_local_dialer_resolves_and_connects() {
         .connect("localhost", port)
         .await
         .expect("connected");
-    outbound.clone().connect("127.0.0.1", port).await.expect("the name led to it");
+    outbound
+        .clone()
+        .connect("127.0.0.1", port)
+        .await
+        .expect("the name led to it");
     assert!(outbound.clone().connect("127.0.0.2", port).await.is_err());
 }
