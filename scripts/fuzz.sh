@@ -8,8 +8,8 @@ seconds=${FUZZ_SECONDS:-60}
 export CARGO_TARGET_DIR=$cache/fuzz-target
 targets=(manifest artifact_layer compile_input)
 
-# From its folder, for the flags in e2e/fuzz/.cargo/config.toml. Flags of the caller's would replace those.
-(cd e2e/fuzz && env -u RUSTFLAGS cargo build --locked)
+# From its folder, for e2e/fuzz/.cargo/config.toml. What the caller has set would replace what is set there.
+(cd e2e/fuzz && env -u RUSTFLAGS -u RUSTC_WRAPPER cargo build --locked)
 programs=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/debug
 
 running=()

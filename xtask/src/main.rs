@@ -1,7 +1,13 @@
 //! `cargo run -p xtask -- <task>`: what the Makefile needs a program for. Tasks that only chain commands live in `scripts/`.
 
 mod arrows;
+#[allow(
+    unreachable_pub,
+    reason = "crds is written along with api, whose items are `pub`"
+)]
+mod crds;
 mod files;
+mod manifest_docs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,12 +35,27 @@ enum Task {
         #[arg(long, default_value = ".")]
         root: PathBuf,
     },
+    /// Write crds/ from the types in api.
+    Crds {
+        /// Write nothing; fail where a file differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write docs/manifest.md from the schema.
+    ManifestDocs {
+        /// Write nothing; fail where it differs.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Arrows { manifest_path } => arrows::run(&manifest_path),
         Task::CheckFiles { root } => files::run(&root),
+        Task::Crds { check: false } => crds::generate(),
+        Task::Crds { check: true } => crds::check(),
+        Task::ManifestDocs { check } => manifest_docs::run(check),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
