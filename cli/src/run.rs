@@ -4,7 +4,7 @@ mod grants;
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::registry::{self, Registry};
+use crate::registry::Registry;
 use crate::{Global, Outcome, setup};
 use clap::Args;
 use grants::{Allow, Dir};
@@ -44,18 +44,21 @@ pub(crate) struct Run {
     timeout: Option<Duration>,
     #[command(flatten)]
     registry: Registry,
-    /// A file, a reference, or oci:FOLDER for an OCI layout
-    #[arg(value_parser = registry::source)]
-    source: Source,
-    /// Arguments for the program
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    /// A file, a reference, or oci:FOLDER for an OCI layout; then the program's arguments, whatever they look like
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "SOURCE [ARGUMENT]"
+    )]
+    program: Vec<String>,
 }
 
 pub(crate) async fn run(options: Run, global: &Global, console: &Console) -> Outcome {
     // Memories of one instance, of which a composed component may have many.
     let pool = PoolOptions { slots: 256 };
-    let host = setup::host(global, console, pool, options.registry.fetch_for(&options.source))?;
+    let fetch = options.registry.fetch_for(&source(&options.program)?.0);
+    let host = setup::host(global, console, pool, fetch)?;
     let command = command(options)?;
     let bar = console.bars.listener(&command.component.name);
     let exit = host.run(&command, &*bar).await.map_err(failure)?;
@@ -80,9 +83,9 @@ fn command(options: Run) -> Result<Command, Failure> {
         cpu_time,
         timeout,
         registry: _,
-        source,
-        args,
+        program,
     } = options;
+    let (source, args) = source(&program)?;
     let (limits, capabilities) = (
         Limits {
             memory,
@@ -98,8 +101,8 @@ fn command(options: Run) -> Result<Command, Failure> {
         ..Component::default()
     };
     grants::check(&component)?;
-    component.args = args;
-    component.name = program(&source);
+    component.args = args.to_vec();
+    component.name = name(&source);
     Ok(Command {
         source,
         component,
@@ -108,8 +111,19 @@ fn command(options: Run) -> Result<Command, Failure> {
     })
 }
 
+/// What to run, and its arguments. They are one list to clap, or it would take those that it knows for itself.
+fn source(program: &[String]) -> Result<(Source, &[String]), Failure> {
+    match program {
+        [option, ..] if option.starts_with('-') => Err(Failure::Usage(format!(
+            "{option:?} is no option of `shoal run`: `shoal run --help` lists them"
+        ))),
+        [source, args @ ..] => Ok((source.parse()?, args)),
+        [] => Err(Failure::Usage("what is to be run is missing".to_owned())),
+    }
+}
+
 /// What the program finds as its own name.
-fn program(source: &Source) -> String {
+fn name(source: &Source) -> String {
     match source {
         Source::Reference(reference) => reference
             .repository()

@@ -8,6 +8,10 @@ use shoal_artifact::{Cache, FetchOptions};
 use shoal_compile::Compiler;
 use shoal_service::{Host, HostOptions, PoolOptions};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a component stays mapped that nobody calls.
+const UNLOAD_AFTER: Duration = Duration::from_secs(60);
 
 /// Runs a command that waits for things.
 pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
@@ -41,6 +45,11 @@ pub(crate) fn host(
     Ok(Host::new(
         cache(global)?,
         Compiler::locate()?,
-        HostOptions { pool, fetch, logs },
+        HostOptions {
+            pool,
+            fetch,
+            logs,
+            unload_after: UNLOAD_AFTER,
+        },
     ))
 }

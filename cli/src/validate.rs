@@ -131,14 +131,17 @@ mod tests {
     #[test]
     fn each_mistake_has_its_line() {
         let (_folder, path) = manifest(
-            "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {name: A}\nspec:\n  components:\n  \
-             - {name: x, fil: x.wasm}\n",
+            "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {name: a}\nspec:\n  components:\n  \
+             - name: x\n    fil: x.wasm\n    limits: {memory: 64MB}\n",
         );
         let report = report(&manifests::read(&path));
         assert!(!report.valid);
         let text = text(&[report]);
-        assert!(text.contains("shoal.yaml:3:12: metadata.name:"), "{text}");
-        assert!(text.contains("shoal.yaml:6:"), "{text}");
+        assert!(text.contains("shoal.yaml:7:5: spec.components[0].fil:"), "{text}");
+        assert!(
+            text.contains("shoal.yaml:8:14: spec.components[0].limits.memory:"),
+            "{text}"
+        );
         assert!(!text.contains("ok"), "{text}");
     }
 }

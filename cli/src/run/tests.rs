@@ -18,8 +18,8 @@ fn parse(arguments: &[&str]) -> Result<Run, String> {
 #[test]
 fn what_follows_the_source_is_the_programs() {
     let run = parse(&["--env", "A=1", "./dir/hello.wasm", "-v", "--", "--env", "x"]).unwrap();
-    assert_eq!(run.args, ["-v", "--", "--env", "x"]);
     let command = command(run).unwrap();
+    assert_eq!(command.component.args, ["-v", "--", "--env", "x"]);
     assert_eq!(command.component.name, "hello.wasm");
     assert_eq!(command.component.env[0].value.as_deref(), Some("1"));
     assert_eq!(
@@ -27,6 +27,14 @@ fn what_follows_the_source_is_the_programs() {
         std::time::Duration::from_secs(24 * 3600)
     );
     assert_eq!(command.timeout, None);
+}
+
+#[test]
+fn an_unknown_option_is_not_taken_for_a_program() {
+    let failure = command(parse(&["--nonsense", "x.wasm"]).unwrap()).err().unwrap();
+    assert_eq!(failure.code(), 2);
+    assert!(failure.text("error:").contains("\"--nonsense\" is no option"));
+    assert!(parse(&["--env", "A=1"]).is_err());
 }
 
 #[test]

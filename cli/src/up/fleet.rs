@@ -155,7 +155,7 @@ impl Fleet {
             return Ok(());
         };
         let (had, has) = (member.running.is_some(), has_http(&entry));
-        if had && has {
+        if had == has {
             if let Some(running) = &member.running {
                 running.replace(service.routes());
             }

@@ -23,40 +23,61 @@ pub(crate) type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// Files, and what they were when they were last read.
 pub(crate) struct Watch {
-    seen: Option<Stamps>,
+    settling: Option<Settling>,
 }
 
 impl Watch {
     /// Does nothing unless `on`.
     pub(crate) fn new(on: bool) -> Self {
         Self {
-            seen: on.then(Stamps::new),
+            settling: on.then(Settling::default),
         }
     }
 
     /// Watches these files, and no others, from now on.
     pub(crate) fn seen(&mut self, files: impl Iterator<Item = PathBuf>) {
-        if let Some(seen) = &mut self.seen {
-            *seen = stamps(files);
+        if let Some(settling) = &mut self.settling {
+            *settling = Settling::at(stamps(files));
         }
     }
 
     /// Waits until a file changed and has settled. `manifests` lists those of the files that come and go.
     pub(crate) async fn changed<E>(&mut self, manifests: impl Fn() -> Result<Vec<PathBuf>, E>) {
-        let Some(seen) = &mut self.seen else {
+        let Some(settling) = &mut self.settling else {
             return std::future::pending().await;
         };
-        let look = |known: &Stamps| stamps(known.keys().cloned().chain(manifests().into_iter().flatten()));
-        let mut before = seen.clone();
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let now = look(&before);
-            if now == before && now != *seen {
-                *seen = now;
+            let known = settling.before.keys().cloned();
+            if settling.settled(stamps(known.chain(manifests().into_iter().flatten()))) {
                 return;
             }
-            before = now;
         }
+    }
+}
+
+/// A change counts once two looks in a row see the same.
+#[derive(Default)]
+struct Settling {
+    seen: Stamps,
+    before: Stamps,
+}
+
+impl Settling {
+    fn at(seen: Stamps) -> Self {
+        Self {
+            before: seen.clone(),
+            seen,
+        }
+    }
+
+    fn settled(&mut self, now: Stamps) -> bool {
+        let settled = now == self.before && now != self.seen;
+        if settled {
+            self.seen.clone_from(&now);
+        }
+        self.before = now;
+        settled
     }
 }
 
@@ -86,50 +107,48 @@ fn stamp(path: &Path) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt;
 
-    fn none() -> Result<Vec<PathBuf>, ()> {
-        Ok(Vec::new())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_is_told_once_it_has_settled() {
+    #[test]
+    fn a_change_is_told_once_and_not_before_it_has_settled() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.wasm");
+        let look = || stamps([file.clone(), PathBuf::from("-")].into_iter());
         std::fs::write(&file, "1").unwrap();
-        let mut watch = Watch::new(true);
-        watch.seen([file.clone()].into_iter());
-        {
-            let mut change = Box::pin(watch.changed(none));
-            tokio::time::advance(INTERVAL * 3).await;
-            assert!(change.as_mut().now_or_never().is_none(), "nothing changed");
-            std::fs::write(&file, "22").unwrap();
-            change.await;
-        }
-        std::fs::remove_file(&file).unwrap();
-        watch.changed(none).await;
+        let mut settling = Settling::at(look());
+        assert!(!settling.settled(look()), "nothing changed");
+        std::fs::write(&file, "22").unwrap();
+        assert!(!settling.settled(look()), "it may go on changing");
         std::fs::write(&file, "333").unwrap();
-        watch.changed(none).await;
+        assert!(!settling.settled(look()), "it went on");
+        assert!(settling.settled(look()));
+        assert!(!settling.settled(look()), "it was told already");
+        std::fs::remove_file(&file).unwrap();
+        assert!(!settling.settled(look()));
+        assert!(settling.settled(look()), "that it is gone is a change");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_manifest_that_comes_into_a_folder_is_a_change() {
+    #[test]
+    fn a_write_and_back_is_no_change_but_a_new_file_is() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = Watch::new(true);
-        watch.seen(std::iter::empty());
-        let file = folder.path().join("new.yaml");
-        std::fs::write(&file, "").unwrap();
-        watch.changed(|| Ok::<_, ()>(vec![file.clone()])).await;
+        let new = folder.path().join("new.yaml");
+        let mut settling = Settling::at(Stamps::new());
+        std::fs::write(&new, "").unwrap();
+        assert!(!settling.settled(stamps([new.clone()].into_iter())));
+        assert!(!settling.settled(Stamps::new()));
+        assert!(!settling.settled(Stamps::new()));
+        assert!(!settling.settled(stamps([new.clone()].into_iter())));
+        assert!(settling.settled(stamps([new].into_iter())));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn without_watch_nothing_ever_changes() {
-        let mut watch = Watch::new(false);
-        watch.seen(std::iter::once(PathBuf::from("/")));
-        assert!(
-            tokio::time::timeout(INTERVAL * 100, watch.changed(none))
-                .await
-                .is_err()
-        );
+    #[test]
+    fn a_layout_changes_with_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = || stamps([folder.path().to_owned()].into_iter());
+        let before = look();
+        std::fs::write(folder.path().join("index.json"), "{}").unwrap();
+        let after = look();
+        assert_ne!(before, after);
+        std::fs::write(folder.path().join("other"), "").unwrap();
+        assert_eq!(after, look());
     }
 }
