@@ -11,9 +11,11 @@ use std::time::Duration;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
 /// What to grant. The default is nothing, and clocks of a millisecond.
-#[derive(Clone, Debug)]
+///
+/// Without `Debug`, for variables and configuration hold secrets too.
+#[derive(Clone)]
 pub struct GrantsBuilder {
-    /// The component's name, for logs: `greeter/web`.
+    /// The names of service and component, for logs: `greeter/web`.
     pub component: String,
     /// Environment variables.
     pub env: Vec<(String, String)>,
@@ -80,7 +82,7 @@ impl GrantsBuilder {
             filesystem: filesystem::open(&mounts)?,
             stores: stores.into_iter().collect(),
             streams: stdio.into(),
-            network: network.map(|network| Arc::new(network.build(component))),
+            network: network.map(|network| Arc::new(network.build(&component))),
         }))
     }
 }

@@ -56,7 +56,7 @@ impl NetworkOptions {
     }
 
     /// `component` is the name that refusals are logged with.
-    pub(crate) fn build(self, component: String) -> Network {
+    pub(crate) fn build(self, component: &str) -> Network {
         let Self {
             policy,
             dialer,

@@ -3,7 +3,7 @@
 //! between question and connection (DNS rebinding) gains nothing.
 
 use super::name::HostName;
-use super::policy::Refusal;
+use super::policy::{Refusal, Service};
 use super::report::Report;
 use super::{Dialer, Policy};
 use crate::RequestId;
@@ -98,8 +98,12 @@ impl Outbound {
     /// The addresses of a name, or of an address given as text, that the component may know. From now on it may connect to them
     /// wherever a rule for the name allows it.
     pub(crate) async fn resolve(self: Arc<Self>, name: String) -> Result<Vec<IpAddr>, Failure> {
+        self.resolve_for(name, None).await
+    }
+
+    async fn resolve_for(self: Arc<Self>, name: String, service: Service) -> Result<Vec<IpAddr>, Failure> {
         if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-            let allowed = self.network.policy.address(&self.names(ip), ip);
+            let allowed = self.network.policy.connect(&self.names(ip), ip, service);
             return allowed
                 .map(|()| vec![ip.to_canonical()])
                 .map_err(|refusal| self.log(refusal.into()));
@@ -109,7 +113,7 @@ impl Outbound {
         };
         self.network
             .policy
-            .resolve(&name)
+            .resolve(&name, service)
             .map_err(|refusal| self.log(refusal.into()))?;
         // A question takes a place too: the system's resolver answers each on a thread.
         let _permit = self.permit()?;
@@ -153,9 +157,11 @@ impl Outbound {
 
     /// Whether the instance may connect to, or exchange datagrams with, an address.
     pub(crate) fn check(&self, address: SocketAddr, protocol: Protocol) -> Result<(), Refusal> {
-        self.network
-            .policy
-            .connect(&self.names(address.ip()), address.ip(), address.port(), protocol)
+        self.network.policy.connect(
+            &self.names(address.ip()),
+            address.ip(),
+            Some((address.port(), protocol)),
+        )
     }
 
     /// Connects to the first address of a host that may be connected to and answers.
@@ -165,7 +171,9 @@ impl Outbound {
         port: u16,
     ) -> Result<tokio::net::TcpStream, Failure> {
         let (mut refused, mut failed) = (None, None);
-        let addresses = Arc::clone(&self).resolve(host.to_owned()).await?;
+        let addresses = Arc::clone(&self)
+            .resolve_for(host.to_owned(), Some((port, Protocol::Tcp)))
+            .await?;
         for address in addresses.into_iter().map(|ip| SocketAddr::new(ip, port)) {
             if let Err(refusal) = self.check(address, Protocol::Tcp) {
                 refused = Some(refusal);

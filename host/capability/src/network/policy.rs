@@ -45,7 +45,7 @@ pub(crate) enum Refusal {
 }
 
 /// A port and a protocol; none where only the address is asked about.
-type Service = Option<(u16, Protocol)>;
+pub(crate) type Service = Option<(u16, Protocol)>;
 
 impl Policy {
     /// Reads the rules of a manifest.
@@ -69,34 +69,27 @@ impl Policy {
         self.rules.iter().any(|rule| rule.protocols.contains(&protocol))
     }
 
-    /// Whether a name may be resolved at all. Asked before the name goes to a resolver, for the question alone would tell whoever
-    /// runs the name's zone something.
-    pub(crate) fn resolve(&self, name: &HostName) -> Result<(), Refusal> {
-        if self.rules.iter().any(|rule| rule.host.is_named(name)) {
+    /// Whether a name may be resolved, for this service if there is one in view. Asked before the name goes to a resolver, for the
+    /// question alone would tell something to whoever runs the name's zone.
+    pub(crate) fn resolve(&self, name: &HostName, service: Service) -> Result<(), Refusal> {
+        if self
+            .rules
+            .iter()
+            .any(|rule| rule.serves(service) && rule.host.is_named(name))
+        {
             return Ok(());
         }
-        Err(not_granted(name, None))
+        Err(not_granted(name, service))
     }
 
     /// Whether the component may learn that a name has this address.
     pub(crate) fn answer(&self, name: &HostName, ip: IpAddr) -> Result<(), Refusal> {
-        self.address(std::slice::from_ref(name), ip)
+        self.judge(std::slice::from_ref(name), ip, None)
     }
 
-    /// Whether the component may connect to an address that the names were resolved to.
-    pub(crate) fn connect(
-        &self,
-        names: &[HostName],
-        ip: IpAddr,
-        port: u16,
-        protocol: Protocol,
-    ) -> Result<(), Refusal> {
-        self.judge(names, ip, Some((port, protocol)))
-    }
-
-    /// Whether an address that the names were resolved to may be used with any port.
-    pub(crate) fn address(&self, names: &[HostName], ip: IpAddr) -> Result<(), Refusal> {
-        self.judge(names, ip, None)
+    /// Whether the component may use an address that the names were resolved to, for this service if there is one in view.
+    pub(crate) fn connect(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {
+        self.judge(names, ip, service)
     }
 
     fn judge(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// Writes the refusals of one component.
 pub(crate) struct Report {
+    service: String,
     component: String,
     window: Mutex<Window>,
 }
@@ -23,9 +24,12 @@ struct Window {
 }
 
 impl Report {
-    pub(crate) fn new(component: String) -> Self {
+    /// `component` is `service/component`, or a component alone.
+    pub(crate) fn new(component: &str) -> Self {
+        let (service, component) = component.split_once('/').unwrap_or((component, component));
         Self {
-            component,
+            service: service.to_owned(),
+            component: component.to_owned(),
             window: Mutex::default(),
         }
     }
@@ -37,11 +41,16 @@ impl Report {
             .unwrap_or_else(PoisonError::into_inner)
             .turn(Instant::now());
         let Some(left_out) = turn else { return };
-        let component = self.component.as_str();
+        let (service, component) = (self.service.as_str(), self.component.as_str());
         if left_out > 0 {
-            tracing::warn!(component, left_out, "network: refusals were left out of this log");
+            tracing::warn!(
+                service,
+                component,
+                left_out,
+                "network: refusals were left out of this log"
+            );
         }
-        tracing::warn!(component, %request, "network: {why}");
+        tracing::warn!(service, component, %request, "network: {why}");
     }
 }
 

@@ -46,10 +46,7 @@ fn outbound_with(
         roots,
         ..NetworkOptions::local(policy, connections)
     };
-    Arc::new(Outbound::new(
-        Arc::new(options.build("test/web".to_owned())),
-        RequestId(1),
-    ))
+    Arc::new(Outbound::new(Arc::new(options.build("test/web")), RequestId(1)))
 }
 
 fn outbound(address: SocketAddr) -> Arc<Outbound> {

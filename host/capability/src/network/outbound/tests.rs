@@ -59,10 +59,7 @@ fn outbound(table: &Arc<Table>, rules: &[OutboundRule], connections: u32) -> Arc
         connections,
         roots: None,
     };
-    Arc::new(Outbound::new(
-        Arc::new(options.build("test/web".to_owned())),
-        RequestId(1),
-    ))
+    Arc::new(Outbound::new(Arc::new(options.build("test/web")), RequestId(1)))
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -259,7 +256,7 @@ async fn the_local_dialer_resolves_and_connects() {
         outbound: vec![allowed],
     })
     .expect("rules");
-    let network = NetworkOptions::local(policy, 1).build("test/web".to_owned());
+    let network = NetworkOptions::local(policy, 1).build("test/web");
     assert!(Arc::ptr_eq(&network.tls, &tls::public()));
     let outbound = Arc::new(Outbound::new(Arc::new(network), RequestId(1)));
     outbound

@@ -23,13 +23,13 @@ fn name(text: &str) -> HostName {
 
 fn tcp(policy: &Policy, names: &[&str], ip: &str, port: u16) -> Result<(), Refusal> {
     let names: Vec<_> = names.iter().map(|text| name(text)).collect();
-    policy.connect(&names, ip.parse().expect(ip), port, Protocol::Tcp)
+    policy.connect(&names, ip.parse().expect(ip), Some((port, Protocol::Tcp)))
 }
 
 #[test]
 fn no_rule_grants_nothing() {
     let none = policy(&[]);
-    assert!(none.resolve(&name("example.com")).is_err());
+    assert!(none.resolve(&name("example.com"), None).is_err());
     assert!(tcp(&none, &[], "1.1.1.1", 443).is_err());
     assert!(tcp(&none, &["example.com"], "1.1.1.1", 443).is_err());
     assert!(!none.grants(Protocol::Tcp) && !none.grants(Protocol::Udp));
@@ -38,7 +38,7 @@ fn no_rule_grants_nothing() {
 #[test]
 fn a_name_grants_its_addresses_at_its_ports() {
     let policy = policy(&[rule("api.example.com", &[443, 8443])]);
-    assert_eq!(policy.resolve(&name("API.example.com.")), Ok(()));
+    assert_eq!(policy.resolve(&name("API.example.com."), None), Ok(()));
     assert_eq!(tcp(&policy, &["api.example.com"], "1.1.1.1", 443), Ok(()));
     assert_eq!(
         tcp(&policy, &["api.example.com"], "2606:4700::1111", 8443),
@@ -57,7 +57,14 @@ fn a_name_grants_its_addresses_at_its_ports() {
     );
     assert!(tcp(&policy, &["www.api.example.com"], "1.1.1.1", 443).is_err());
     assert!(tcp(&policy, &["example.com"], "1.1.1.1", 443).is_err());
-    assert!(policy.resolve(&name("example.com")).is_err());
+    assert!(policy.resolve(&name("example.com"), None).is_err());
+    let https = Some((443, Protocol::Tcp));
+    assert_eq!(policy.resolve(&name("api.example.com"), https), Ok(()));
+    assert!(
+        policy
+            .resolve(&name("api.example.com"), Some((22, Protocol::Tcp)))
+            .is_err()
+    );
     assert!(
         tcp(&policy, &[], "1.1.1.1", 443).is_err(),
         "an address that no granted name was resolved to"
@@ -67,11 +74,11 @@ fn a_name_grants_its_addresses_at_its_ports() {
 #[test]
 fn a_wildcard_grants_what_is_below_and_not_the_name_itself() {
     let policy = policy(&[rule("*.example.com", &[443])]);
-    assert_eq!(policy.resolve(&name("a.example.com")), Ok(()));
-    assert_eq!(policy.resolve(&name("b.a.example.com")), Ok(()));
-    assert!(policy.resolve(&name("example.com")).is_err());
-    assert!(policy.resolve(&name("evilexample.com")).is_err());
-    assert!(policy.resolve(&name("a.example.com.evil.org")).is_err());
+    assert_eq!(policy.resolve(&name("a.example.com"), None), Ok(()));
+    assert_eq!(policy.resolve(&name("b.a.example.com"), None), Ok(()));
+    assert!(policy.resolve(&name("example.com"), None).is_err());
+    assert!(policy.resolve(&name("evilexample.com"), None).is_err());
+    assert!(policy.resolve(&name("a.example.com.evil.org"), None).is_err());
     assert_eq!(tcp(&policy, &["a.example.com"], "1.1.1.1", 443), Ok(()));
 }
 
@@ -174,7 +181,10 @@ fn an_address_or_a_range_grants_what_it_spells_out() {
     assert!(tcp(&policy, &[], "127.0.0.2", 6379).is_err());
     assert!(tcp(&policy, &[], "127.0.0.1", 80).is_err());
     assert!(tcp(&policy, &[], "11.0.0.1", 80).is_err());
-    assert!(policy.resolve(&name("localhost")).is_err(), "a range is no name");
+    assert!(
+        policy.resolve(&name("localhost"), None).is_err(),
+        "a range is no name"
+    );
 }
 
 #[test]
@@ -216,10 +226,12 @@ fn protocols_are_told_apart() {
     };
     let policy = policy(&[udp, rule("1.1.1.1", &[443])]);
     let ip = "1.1.1.1".parse().expect("an address");
-    assert_eq!(policy.connect(&[], ip, 53, Protocol::Udp), Ok(()));
-    assert_eq!(policy.connect(&[], ip, 443, Protocol::Tcp), Ok(()));
-    assert!(policy.connect(&[], ip, 53, Protocol::Tcp).is_err());
-    let refused = policy.connect(&[], ip, 443, Protocol::Udp).expect_err("UDP");
+    assert_eq!(policy.connect(&[], ip, Some((53, Protocol::Udp))), Ok(()));
+    assert_eq!(policy.connect(&[], ip, Some((443, Protocol::Tcp))), Ok(()));
+    assert!(policy.connect(&[], ip, Some((53, Protocol::Tcp))).is_err());
+    let refused = policy
+        .connect(&[], ip, Some((443, Protocol::Udp)))
+        .expect_err("UDP");
     assert!(
         refused
             .to_string()
