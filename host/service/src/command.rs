@@ -3,7 +3,7 @@
 use crate::admission::Admission;
 use crate::deadline::{after, by};
 use crate::limits::UnitLimits;
-use crate::prepare::{granted, link};
+use crate::prepare::{admit, exports, granted};
 use crate::unit::Unit;
 use crate::{Host, ServiceError};
 use shoal_api::{Component, Problem};
@@ -13,6 +13,7 @@ use shoal_engine::{Fault, metered};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::time::Instant;
+use wasmtime::component::Linker;
 use wasmtime_wasi::I32Exit;
 
 /// A program to run.
@@ -55,26 +56,22 @@ impl Host {
             .map_err(|error| error.of(&component.name))?;
         let description = &ready.compiled.description;
         let Some(run) = description.export("wasi:cli/run") else {
-            let exports = description
-                .exports
-                .iter()
-                .map(|it| it.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
             return Err(ServiceError::Exports {
                 component: component.name.clone(),
-                exports: if exports.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    exports
-                },
+                exports: exports(description),
                 wanted:
                     "`shoal run` calls wasi:cli/run: a service is started from its manifest with `shoal up`"
                         .to_owned(),
             });
         };
         let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
-        let linker = link(component, 0, description, &ready.engine)?;
+        admit(component, 0, description)?;
+        let mut linker = Linker::new(ready.engine.wasmtime());
+        let imports = description.imports.iter().map(|import| import.name.as_str());
+        shoal_capability::link(&mut linker, imports).map_err(|source| ServiceError::Capability {
+            component: component.name.clone(),
+            source,
+        })?;
         let misfit = |source| ServiceError::World {
             component: component.name.clone(),
             world: if concurrent {
@@ -99,13 +96,12 @@ impl Host {
             service: component.name.clone(),
             component: component.name.clone(),
             engine: ready.engine.clone(),
-            loaded: ready.loaded.clone(),
             grants,
             limits: UnitLimits::from(&component.limits),
             admission: Admission::new(1, 0),
             requests: AtomicU64::new(0),
         };
-        let (_permit, mut store) = unit.store(unit.next_request()).await;
+        let (_permit, mut store) = unit.store(&ready.loaded, unit.next_request()).await;
         let called = async {
             if concurrent {
                 use wasmtime_wasi::p3::bindings::CommandPre;

@@ -1,5 +1,6 @@
 //! Why a service can't be run, with the component and what to do.
 
+use crate::resident::LinkError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_capability::{CapabilityError, Denied};
@@ -71,6 +72,26 @@ pub enum ServiceError {
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+impl ServiceError {
+    pub(crate) fn link(component: &str, error: LinkError) -> Self {
+        let component = component.to_owned();
+        match error {
+            LinkError::Engine(source) => Self::Engine { component, source },
+            LinkError::Capability(source) => Self::Capability { component, source },
+            LinkError::World { world, source } => Self::World {
+                component,
+                world,
+                source,
+            },
+            LinkError::Uncallable => Self::Exports {
+                component,
+                exports: "other things than when it was compiled".to_owned(),
+                wanted: "empty the cache and try again".to_owned(),
+            },
+        }
+    }
 }
 
 fn list(problems: &[Problem]) -> String {

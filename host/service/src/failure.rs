@@ -22,6 +22,9 @@ pub(crate) enum Failure {
     /// The request is not what the component's world takes.
     #[error("{reason}")]
     BadRequest { reason: String },
+    /// The component could not be mapped again.
+    #[error("the component can't be loaded: {reason}")]
+    Unavailable { reason: String },
     /// The guest returned, and gave no answer.
     #[error("the component returned without an answer")]
     NoAnswer,
@@ -35,7 +38,7 @@ impl Failure {
         match self {
             Self::Fault(Fault::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Self::Fault(_) | Self::NoAnswer => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::ErrorCode { .. } => StatusCode::BAD_GATEWAY,
@@ -55,6 +58,7 @@ impl Failure {
         let said = match self {
             Self::Fault(Fault::Trap { .. }) => "the component trapped; its log says where".to_owned(),
             Self::Fault(Fault::Host { .. }) => "the component ended; its log says why".to_owned(),
+            Self::Unavailable { .. } => "the component can't be loaded; the log says why".to_owned(),
             other => other.to_string(),
         };
         let text = format!("{said} (request {request})\n");

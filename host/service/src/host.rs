@@ -1,6 +1,7 @@
 //! What all services of a process share: engines, compiler, artifacts, stores. A service of its own is in `prepare`.
 
 use crate::ServiceError;
+use crate::respond::HttpComponent;
 use shoal_api::{Component, ImagePullPolicy, Store};
 use shoal_artifact::{Artifact, ArtifactError, Cache, Compiled, FetchOptions, Progress, PullPolicy, Source};
 use shoal_capability::LogSink;
@@ -9,7 +10,8 @@ use shoal_compile::{Compiler, Variant};
 use shoal_engine::{Engine, Engines, Loaded, PoolOptions};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 /// Where the output of components goes.
 pub trait Logs: Send + Sync {
@@ -25,6 +27,8 @@ pub struct HostOptions {
     pub fetch: FetchOptions,
     /// Where the output of components goes.
     pub logs: Arc<dyn Logs>,
+    /// A component that nobody called for this long, and no longer than twice it, is unmapped. Its next call maps it again.
+    pub unload_after: Duration,
 }
 
 /// Runs services.
@@ -34,6 +38,7 @@ pub struct Host {
     cache: Cache,
     compiler: Compiler,
     fetch: FetchOptions,
+    sweeper: Sweeper,
     /// Stores in memory, by service and name: they outlive a service that is prepared anew.
     stores: Mutex<HashMap<(String, String), Arc<Memory>>>,
 }
@@ -49,13 +54,19 @@ pub(crate) struct Ready {
 impl Host {
     /// A host that keeps artifacts in `cache` and compiles with `compiler`.
     pub fn new(cache: Cache, compiler: Compiler, options: HostOptions) -> Self {
-        let HostOptions { pool, fetch, logs } = options;
+        let HostOptions {
+            pool,
+            fetch,
+            logs,
+            unload_after,
+        } = options;
         Self {
             engines: Engines::new(pool),
             logs,
             cache,
             compiler,
             fetch,
+            sweeper: Sweeper::new(unload_after),
             stores: Mutex::default(),
         }
     }
@@ -106,6 +117,11 @@ impl Host {
         })
     }
 
+    /// Unmaps this component when it is not used.
+    pub(crate) fn sweep(&self, component: &Arc<HttpComponent>) {
+        self.sweeper.add(component);
+    }
+
     /// How artifacts are pulled unless a component says otherwise.
     pub(crate) fn fetch_options(&self) -> &FetchOptions {
         &self.fetch
@@ -115,9 +131,49 @@ impl Host {
     pub(crate) fn store(&self, service: &str, store: &Store) -> Option<Arc<dyn KeyValue>> {
         store.memory.as_ref()?;
         let key = (service.to_owned(), store.name.clone());
-        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stores = lock(&self.stores);
         Some(Arc::clone(stores.entry(key).or_default()) as _)
     }
+}
+
+/// Looks at all components from time to time and unmaps those that were not used.
+struct Sweeper {
+    every: Duration,
+    components: Arc<Mutex<Vec<Weak<HttpComponent>>>>,
+    started: OnceLock<()>,
+}
+
+impl Sweeper {
+    fn new(every: Duration) -> Self {
+        Self {
+            every,
+            components: Arc::default(),
+            started: OnceLock::new(),
+        }
+    }
+
+    fn add(&self, component: &Arc<HttpComponent>) {
+        lock(&self.components).push(Arc::downgrade(component));
+        self.started.get_or_init(|| {
+            let (every, components) = (self.every, Arc::downgrade(&self.components));
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(every).await;
+                    let Some(components) = components.upgrade() else {
+                        return;
+                    };
+                    lock(&components).retain(|component| {
+                        let component = component.upgrade();
+                        component.inspect(|it| it.resident.sweep()).is_some()
+                    });
+                }
+            });
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a component could not be loaded, before it has a name.

@@ -3,7 +3,7 @@
 use crate::limits::ReuseLimits;
 use crate::unit::Unit;
 use shoal_capability::{RequestId, State};
-use shoal_engine::{Fault, Permit};
+use shoal_engine::{Fault, Loaded, Permit};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 use wasmtime::Store;
@@ -33,14 +33,16 @@ pub(crate) struct Live<I> {
 /// The instances of one component.
 pub(crate) struct Instances<T: Template> {
     template: T,
+    loaded: Loaded,
     reuse: Option<ReuseLimits>,
     idle: Mutex<Vec<Live<T::Instance>>>,
 }
 
 impl<T: Template> Instances<T> {
-    pub(crate) fn new(template: T, reuse: Option<ReuseLimits>) -> Arc<Self> {
+    pub(crate) fn new(template: T, loaded: &Loaded, reuse: Option<ReuseLimits>) -> Arc<Self> {
         let instances = Arc::new(Self {
             template,
+            loaded: loaded.clone(),
             reuse,
             idle: Mutex::default(),
         });
@@ -58,7 +60,7 @@ impl<T: Template> Instances<T> {
             live.store.data_mut().set_request(request);
             return Ok(live);
         }
-        let (permit, mut store) = unit.store(request).await;
+        let (permit, mut store) = unit.store(&self.loaded, request).await;
         match self.template.instantiate(&mut store).await {
             Ok(instance) => Ok(Live {
                 store,

@@ -17,6 +17,7 @@ mod instances;
 mod limits;
 mod prepare;
 mod request;
+mod resident;
 mod respond;
 mod response;
 mod unit;

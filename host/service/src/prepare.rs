@@ -1,7 +1,9 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
 use crate::admission::Admission;
+use crate::host::Ready;
 use crate::limits::{ReuseLimits, UnitLimits};
+use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
 use crate::unit::Unit;
 use crate::values::{self, Objects};
@@ -18,7 +20,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
-use wasmtime::component::Linker;
 
 /// A service that is ready to answer.
 pub struct Service {
@@ -116,7 +117,7 @@ impl Host {
                 component: component.name.clone(),
                 source,
             })?;
-            service.add(index, component, ready, grants)?;
+            service.add(self, index, component, ready, grants)?;
         }
         service.route(manifest)?;
         Ok(service)
@@ -146,24 +147,26 @@ pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuil
     Ok(builder)
 }
 
-/// Every import that is neither granted nor linked, or a linker with the rest.
-pub(crate) fn link(
+/// Refuses a component that imports what is neither granted nor linked.
+pub(crate) fn admit(
     component: &Component,
     index: usize,
     description: &Description,
-    engine: &shoal_engine::Engine,
-) -> Result<Linker<shoal_capability::State>, ServiceError> {
-    let imports = || description.imports.iter().map(|import| import.name.as_str());
-    shoal_capability::admit(imports(), component, index).map_err(|denied| ServiceError::Denied {
+) -> Result<(), ServiceError> {
+    let imports = description.imports.iter().map(|import| import.name.as_str());
+    shoal_capability::admit(imports, component, index).map_err(|denied| ServiceError::Denied {
         component: component.name.clone(),
         denied,
-    })?;
-    let mut linker = Linker::new(engine.wasmtime());
-    shoal_capability::link(&mut linker, imports()).map_err(|source| ServiceError::Capability {
-        component: component.name.clone(),
-        source,
-    })?;
-    Ok(linker)
+    })
+}
+
+/// What a component exports, for an error's text.
+pub(crate) fn exports(description: &Description) -> String {
+    if description.exports.is_empty() {
+        return "nothing".to_owned();
+    }
+    let names: Vec<_> = description.exports.iter().map(|it| it.name.as_str()).collect();
+    names.join(", ")
 }
 
 impl Service {
@@ -185,61 +188,71 @@ impl Service {
         }))
     }
 
+    /// How many of its components are mapped. The others are files until they are called.
+    pub fn mapped(&self) -> usize {
+        self.callable
+            .values()
+            .filter(|component| component.resident.is_mapped())
+            .count()
+    }
+
+    /// Unmaps every component that was not called since this was last done, as the host does from time to time.
+    pub fn sweep(&self) {
+        self.callable
+            .values()
+            .for_each(|component| component.resident.sweep());
+    }
+
     fn add(
         &mut self,
+        host: &Host,
         index: usize,
         component: &Component,
-        ready: crate::host::Ready,
+        ready: Ready,
         grants: Arc<Grants>,
     ) -> Result<(), ServiceError> {
-        let description = &ready.compiled.description;
-        let linker = link(component, index, description, &ready.engine)?;
-        let misfit = |world| {
-            let component = component.name.clone();
-            move |source| ServiceError::World {
-                component,
-                world,
-                source,
-            }
+        let Ready {
+            artifact,
+            compiled,
+            engine,
+            ..
+        } = ready;
+        let description = compiled.description;
+        admit(component, index, &description)?;
+        let recipe = Recipe {
+            engine: engine.clone(),
+            compiled: compiled.path,
+            description,
+            reuse: component.reuse.as_ref().map(ReuseLimits::from),
         };
-        let pre = linker
-            .instantiate_pre(ready.loaded.component())
-            .map_err(misfit("what Shoal provides"))?;
-        let world = World::of(description, &pre, component.reuse.as_ref().map(ReuseLimits::from))
-            .transpose()
-            .map_err(misfit("the world of its exports"))?;
+        let world = recipe
+            .load()
+            .map_err(|error| ServiceError::link(&component.name, error))?;
         self.components.push(ServiceComponent {
             name: component.name.clone(),
-            digest: ready.artifact.digest.to_string(),
+            digest: artifact.digest.to_string(),
             world: world.as_ref().map(World::name),
         });
+        let Some(world) = world else {
+            self.uncallable
+                .insert(component.name.clone(), exports(&recipe.description));
+            return Ok(());
+        };
         let unit = Unit {
             service: self.name.clone(),
             component: component.name.clone(),
-            engine: ready.engine,
-            loaded: ready.loaded,
+            engine,
             grants,
             limits: UnitLimits::from(&component.limits),
             admission: Admission::new(component.limits.concurrency, component.limits.queue_length),
             requests: AtomicU64::new(first_request()),
         };
-        if let Some(world) = world {
-            self.callable.insert(
-                component.name.clone(),
-                Arc::new(HttpComponent {
-                    unit: Arc::new(unit),
-                    world,
-                }),
-            );
-        } else {
-            let exports = description
-                .exports
-                .iter()
-                .map(|it| it.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
-            self.uncallable.insert(component.name.clone(), exports);
-        }
+        let callable = Arc::new(HttpComponent {
+            unit: Arc::new(unit),
+            resident: Resident::new(recipe, world),
+        });
+        host.sweep(&callable);
+        self.callable.insert(component.name.clone(), callable);
         Ok(())
     }
 
@@ -248,14 +261,9 @@ impl Service {
         for trigger in &manifest.spec.triggers {
             let Some(http) = &trigger.http else { continue };
             if let Some(exports) = self.uncallable.get(&trigger.component) {
-                let exports = if exports.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    exports.clone()
-                };
                 return Err(ServiceError::Exports {
                     component: trigger.component.clone(),
-                    exports,
+                    exports: exports.clone(),
                     wanted: format!(
                         "trigger {} calls {CALLABLE}: build it for one of these, or run a command with `shoal run`",
                         trigger.name

@@ -8,6 +8,7 @@ use crate::deadline::{Passed, after, by};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::request::declares_more_than;
+use crate::resident::Resident;
 use crate::response::{ResponseBody, Writer};
 use crate::unit::Unit;
 use crate::world::{Call, World};
@@ -22,15 +23,21 @@ use tokio::time::Instant;
 /// A component behind an HTTP trigger.
 pub(crate) struct HttpComponent {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) world: World,
+    pub(crate) resident: Resident,
 }
 
 impl Handler for HttpComponent {
     fn handle(&self, request: Request) -> Responding {
-        let (unit, world) = (Arc::clone(&self.unit), self.world.clone());
+        let (unit, world) = (Arc::clone(&self.unit), self.resident.world());
         Box::pin(async move {
             let id = unit.next_request();
-            match respond(&unit, &world, id, request).await {
+            let responded = match world {
+                Ok(world) => respond(&unit, &world, id, request).await,
+                Err(error) => Err(Failure::Unavailable {
+                    reason: error.to_string(),
+                }),
+            };
+            match responded {
                 Ok(response) => response,
                 Err(failure) => {
                     report(&unit, id, &failure);

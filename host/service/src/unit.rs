@@ -1,4 +1,4 @@
-//! One component of a service, ready to be called: compiled, admitted, linked.
+//! One component of a service as its calls see it: grants, limits, admission. Its code is in `resident`.
 
 use crate::admission::Admission;
 use crate::limits::UnitLimits;
@@ -13,7 +13,6 @@ pub(crate) struct Unit {
     pub(crate) service: String,
     pub(crate) component: String,
     pub(crate) engine: Engine,
-    pub(crate) loaded: Loaded,
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: UnitLimits,
     pub(crate) admission: Admission,
@@ -27,8 +26,8 @@ impl Unit {
     }
 
     /// Room in the pool, and a store for a new instance.
-    pub(crate) async fn store(&self, request: RequestId) -> (Permit, Store<State>) {
-        let permit = self.engine.acquire(&self.loaded).await;
+    pub(crate) async fn store(&self, loaded: &Loaded, request: RequestId) -> (Permit, Store<State>) {
+        let permit = self.engine.acquire(loaded).await;
         let limiter = Limiter::new(self.limits.instance);
         let state = State::new(Arc::clone(&self.grants), request, limiter);
         (permit, self.engine.store(state))

@@ -44,12 +44,16 @@ impl Logs for Nowhere {
     }
 }
 
+/// Longer than any measurement: what is unmapped here is unmapped on purpose, by `Service::sweep`.
+const UNLOAD_AFTER: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// A host as `shoal up` has it, but for the log.
 fn host(corpus: &Corpus) -> Host {
     let options = HostOptions {
         pool: PoolOptions::default(),
         fetch: FetchOptions::default(),
         logs: Arc::new(Nowhere),
+        unload_after: UNLOAD_AFTER,
     };
     Host::new(corpus.cache.clone(), corpus.compiler.clone(), options)
 }

@@ -15,6 +15,7 @@ use crate::limits::ReuseLimits;
 use crate::unit::Unit;
 use shoal_capability::{RequestId, State};
 use shoal_compile::Description;
+use shoal_engine::Loaded;
 use shoal_trigger::http::Request;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,16 +44,17 @@ impl World {
     pub(crate) fn of(
         description: &Description,
         pre: &InstancePre<State>,
+        loaded: &Loaded,
         reuse: Option<ReuseLimits>,
     ) -> Option<wasmtime::Result<Self>> {
         if description.export("wasi:http/incoming-handler").is_some() {
-            return Some(Http2::new(pre).map(|it| Self::Http2(Instances::new(it, reuse))));
+            return Some(Http2::new(pre).map(|it| Self::Http2(Instances::new(it, loaded, reuse))));
         }
         if description.export("wasi:http/handler").is_some() {
-            return Some(Http3::new(pre).map(|it| Self::Http3(Instances::new(it, reuse))));
+            return Some(Http3::new(pre).map(|it| Self::Http3(Instances::new(it, loaded, reuse))));
         }
         if description.export("handle-request").is_some() {
-            return Some(MyService::new(pre).map(|it| Self::MyService(Instances::new(it, reuse))));
+            return Some(MyService::new(pre).map(|it| Self::MyService(Instances::new(it, loaded, reuse))));
         }
         None
     }

@@ -169,8 +169,7 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.head_timeout)
-            .max_buf_size(self.options.max_head)
-            .pipeline_flush(true);
+            .max_buf_size(self.options.max_head);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -183,8 +182,12 @@ impl Server {
     async fn respond(&self, request: Request) -> Response {
         // The guard of the routes is not held while the handler works.
         let handler = self.routes.load().find(request.uri().path()).cloned();
+        // hyper leaves out the body of an answer to HEAD in HTTP/1.1 alone, and a client of HTTP/2 takes one for an error of the
+        // protocol (RFC 9113 section 8.1.1).
+        let without_body = request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2;
         let responding = handler.map(|handler| handler.handle(request));
         match responding {
+            Some(responding) if without_body => responding.await.map(|_| Body::default()),
             Some(responding) => responding.await,
             None => {
                 let mut response = Response::new(Body::default());

@@ -1,0 +1,107 @@
+//! A component's native code: mapped when it is called, unmapped when nobody has called it for a while. At rest it is a file on
+//! disk and a row in a table.
+
+use crate::limits::ReuseLimits;
+use crate::world::World;
+use arc_swap::ArcSwapOption;
+use shoal_capability::CapabilityError;
+use shoal_compile::Description;
+use shoal_engine::{Engine, EngineError};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::Linker;
+
+/// All that is needed to map a component. Whether it may run has been decided.
+pub(crate) struct Recipe {
+    pub(crate) engine: Engine,
+    pub(crate) compiled: PathBuf,
+    pub(crate) description: Description,
+    pub(crate) reuse: Option<ReuseLimits>,
+}
+
+/// Why a component could not be mapped and linked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Capability(#[from] CapabilityError),
+    #[error("the compiled file no longer holds what it held")]
+    Uncallable,
+    #[error("it does not fit {world}: {source:#}")]
+    World {
+        world: &'static str,
+        source: wasmtime::Error,
+    },
+}
+
+impl Recipe {
+    /// Maps and links the component. None where no trigger can call it.
+    pub(crate) fn load(&self) -> Result<Option<World>, LinkError> {
+        let loaded = self.engine.load(&self.compiled)?;
+        let mut linker = Linker::new(self.engine.wasmtime());
+        let imports = self.description.imports.iter().map(|import| import.name.as_str());
+        shoal_capability::link(&mut linker, imports)?;
+        let misfit = |world| move |source| LinkError::World { world, source };
+        let pre = linker
+            .instantiate_pre(loaded.component())
+            .map_err(misfit("what Shoal provides"))?;
+        World::of(&self.description, &pre, &loaded, self.reuse)
+            .transpose()
+            .map_err(misfit("the world of its exports"))
+    }
+}
+
+/// A component that a trigger can call.
+pub(crate) struct Resident {
+    recipe: Recipe,
+    world: ArcSwapOption<World>,
+    loading: Mutex<()>,
+    /// Since the last sweep.
+    used: AtomicBool,
+}
+
+impl Resident {
+    /// A component that is mapped already.
+    pub(crate) fn new(recipe: Recipe, world: World) -> Self {
+        Self {
+            recipe,
+            world: ArcSwapOption::from_pointee(world),
+            loading: Mutex::default(),
+            used: AtomicBool::new(true),
+        }
+    }
+
+    /// The component, mapped for this call where it is not. That takes a fraction of a millisecond and no compilation, so it is
+    /// done here and now.
+    pub(crate) fn world(&self) -> Result<Arc<World>, LinkError> {
+        // Written only where it changes, so that cores don't take the line from each other for every request.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        if let Some(world) = self.world.load_full() {
+            return Ok(world);
+        }
+        let _one_at_a_time = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(world) = self.world.load_full() {
+            return Ok(world);
+        }
+        let world = self.recipe.load()?.ok_or(LinkError::Uncallable)?;
+        let world = Arc::new(world);
+        self.world.store(Some(Arc::clone(&world)));
+        Ok(world)
+    }
+
+    /// Unmaps the component if it was not used since the last sweep. Calls that are under way keep it until they end.
+    pub(crate) fn sweep(&self) {
+        if !self.used.swap(false, Ordering::Relaxed) {
+            self.world.store(None);
+        }
+    }
+
+    /// Whether it is mapped now.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.world.load().is_some()
+    }
+}
