@@ -32,15 +32,20 @@ impl Failure {
         }
     }
 
+    /// What is wrong, as it was said: not yet fit for a terminal.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Manifest(problems) => lines(problems, Problem::to_string),
+            Self::Usage(message) | Self::Other(message) => message.clone(),
+            Self::Unread => String::new(),
+        }
+    }
+
     /// The lines for people. A mistake in a manifest begins with its place, so that editors find it.
     pub(crate) fn text(&self, error: &str) -> String {
         match self {
-            Self::Manifest(problems) => {
-                let lines: Vec<_> = problems.iter().map(|it| text::block(&it.to_string())).collect();
-                lines.join("\n")
-            }
-            Self::Usage(message) | Self::Other(message) => format!("{error} {}", text::block(message)),
-            Self::Unread => String::new(),
+            Self::Manifest(problems) => lines(problems, |it| text::block(&it.to_string())),
+            _ => format!("{error} {}", text::block(&self.message())),
         }
     }
 
@@ -67,37 +72,42 @@ impl Failure {
         {
             return only;
         }
-        let mut problems = Vec::new();
-        let mut messages = Vec::new();
-        for failure in failures {
-            match failure {
-                Self::Manifest(found) => problems.extend(found),
-                Self::Usage(message) | Self::Other(message) => messages.push(message),
-                Self::Unread => {}
-            }
-        }
-        if messages.is_empty() {
-            return Self::Manifest(problems);
-        }
-        messages.extend(problems.iter().map(ToString::to_string));
-        Self::Other(messages.join("\n"))
+        let message = failures.iter().map(Self::message).collect::<Vec<_>>().join("\n");
+        let problems = |failure| match failure {
+            Self::Manifest(problems) => Some(problems),
+            _ => None,
+        };
+        let problems: Option<Vec<_>> = failures.into_iter().map(problems).collect();
+        problems.map_or(Self::Other(message), |it| Self::Manifest(it.concat()))
     }
+}
+
+fn lines(problems: &[Problem], line: impl Fn(&Problem) -> String) -> String {
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         match error {
             ServiceError::Manifest(problems) => Self::Manifest(problems),
-            other => Self::new(other),
+            other => Self::Other(option(other.to_string())),
         }
     }
+}
+
+/// Libraries say what to allow; here is how.
+fn option(mut message: String) -> String {
+    if message.contains("allow plain HTTP") {
+        message.push_str("\nfor this: --plain-http HOST");
+    }
+    message
 }
 
 impl From<ArtifactError> for Failure {
     fn from(error: ArtifactError) -> Self {
         match error.root() {
             ArtifactError::InvalidReference { .. } => Self::Usage(error.to_string()),
-            _ => Self::new(error),
+            _ => Self::Other(option(error.to_string())),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::output::Format;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shoal_artifact::{Progress, Step};
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// All bars of the process, one below the other.
@@ -19,14 +20,11 @@ impl Bars {
     /// A listener for one artifact.
     pub(crate) fn listener(&self, name: &str) -> Box<dyn Progress> {
         match &self.0 {
-            Some(bars) => {
-                let bar = bars.add(ProgressBar::hidden());
-                bar.set_prefix(name.to_owned());
-                Box::new(Bar {
-                    bars: bars.clone(),
-                    bar,
-                })
-            }
+            Some(bars) => Box::new(Bar {
+                bars: bars.clone(),
+                name: name.to_owned(),
+                shown: Mutex::default(),
+            }),
             None => Box::new(()),
         }
     }
@@ -42,45 +40,55 @@ impl Bars {
 
 struct Bar {
     bars: MultiProgress,
-    bar: ProgressBar,
+    name: String,
+    /// One for each step: a bar that changes its style is drawn once with the wrong one.
+    shown: Mutex<Option<ProgressBar>>,
+}
+
+impl Bar {
+    fn show(&self, next: Option<ProgressBar>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = std::mem::replace(&mut *shown, next) {
+            last.finish_and_clear();
+            self.bars.remove(&last);
+        }
+    }
 }
 
 impl Progress for Bar {
     fn started(&self, step: Step, total: Option<u64>) {
-        self.bar.reset();
         // How far a compilation is, nobody knows.
         let total = total.filter(|_| matches!(step, Step::Pulling | Step::Pushing));
         let template = match total {
-            Some(_) => "{prefix:>16} {msg:<12} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}",
-            None => "{prefix:>16} {msg:<12} {spinner} {elapsed}",
+            Some(_) => "{prefix:>20} {msg:<9} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}",
+            None => "{prefix:>20} {msg:<9} {spinner} {elapsed}",
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("=> "));
-        }
-        match total {
-            Some(total) => self.bar.set_length(total),
-            None => self.bar.unset_length(),
-        }
-        self.bar.set_message(verb(step));
-        self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        self.bars.add(self.bar.clone());
-        self.bar.enable_steady_tick(Duration::from_millis(120));
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden())
+            .with_style(style.progress_chars("=> "))
+            .with_prefix(self.name.clone())
+            .with_message(verb(step));
+        let bar = self.bars.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.show(Some(bar));
     }
 
     fn advanced(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = &*shown {
+            bar.inc(bytes);
+        }
     }
 
     fn finished(&self, _: Step) {
-        self.bar.disable_steady_tick();
-        self.bar.finish_and_clear();
+        self.show(None);
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
-        self.bars.remove(&self.bar);
+        self.show(None);
     }
 }
 

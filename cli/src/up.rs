@@ -87,7 +87,7 @@ pub(crate) async fn up(options: Up, global: &Global, console: &Console) -> Outco
                     fleet.change(manifests).await;
                 }
                 Err(problems) => {
-                    let error = Failure::Manifest(problems).text("");
+                    let error = Failure::Manifest(problems).message();
                     console.send(Event::Kept { error });
                 }
             }

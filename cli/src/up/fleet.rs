@@ -107,7 +107,7 @@ impl Fleet {
             }
             if let Err(failure) = self.take(place, entry, &objects).await {
                 self.console.send(Event::Kept {
-                    error: failure.text("").trim().to_owned(),
+                    error: failure.message().to_owned(),
                 });
             }
         }
@@ -225,11 +225,7 @@ impl Fleet {
                 }
                 Err(Failure::Manifest(problems))
             }
-            Err(failure) => Err(Failure::Other(format!(
-                "{}: {}",
-                entry.name(),
-                failure.text("").trim()
-            ))),
+            Err(failure) => Err(Failure::Other(format!("{}: {}", entry.name(), failure.message()))),
         }
     }
 
