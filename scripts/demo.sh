@@ -84,7 +84,17 @@ if [ "${CI:-}" = true ] || ! [ -t 1 ]; then
     exit 0
 fi
 echo "==> serving $url until Ctrl-C"
-trap 'exit 0' INT TERM
+# The terminal sends Ctrl-C to shoal as well, which then finishes the requests that it has. A second one would cut them off.
+trap : INT
+trap 'kill -TERM "$shoal"' TERM
 tail -n +1 -f "$log" &
 follower=$!
-wait "$shoal"
+status=0
+wait "$shoal" || status=$?
+# A signal ends the wait, not shoal.
+while kill -0 "$shoal" 2>/dev/null; do
+    status=0
+    wait "$shoal" || status=$?
+done
+shoal=''
+exit "$status"
