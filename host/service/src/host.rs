@@ -84,12 +84,12 @@ impl Host {
             source,
         })?;
         let mut fetch = self.fetch.clone();
-        if let Some(policy) = component.image_pull_policy {
-            fetch.policy = match policy {
-                ImagePullPolicy::Always => PullPolicy::Always,
-                ImagePullPolicy::IfNotPresent => PullPolicy::IfNotPresent,
-                ImagePullPolicy::Never => PullPolicy::Never,
-            };
+        match component.image_pull_policy {
+            Some(ImagePullPolicy::Always) => fetch.policy = PullPolicy::Always,
+            Some(ImagePullPolicy::IfNotPresent) => fetch.policy = PullPolicy::IfNotPresent,
+            Some(ImagePullPolicy::Never) => fetch.policy = PullPolicy::Never,
+            None if fetch.policy == PullPolicy::IfNotPresent => fetch.policy = default_policy(&source),
+            None => {}
         }
         self.load_from(&source, &fetch, progress)
             .await
@@ -174,6 +174,17 @@ impl Sweeper {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When a registry is asked unless somebody decides: `latest` may mean something else every time, any other tag is looked up once,
+/// as Kubernetes has it for `imagePullPolicy`.
+pub fn default_policy(source: &Source) -> PullPolicy {
+    match source {
+        Source::Reference(it) if it.digest().is_none() && it.tag().is_none_or(|tag| tag == "latest") => {
+            PullPolicy::Always
+        }
+        _ => PullPolicy::IfNotPresent,
+    }
 }
 
 /// Why a component could not be loaded, before it has a name.

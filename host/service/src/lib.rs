@@ -27,7 +27,7 @@ mod world;
 
 pub use command::{Command, Exit};
 pub use error::ServiceError;
-pub use host::{Host, HostOptions, Logs};
+pub use host::{Host, HostOptions, Logs, default_policy};
 pub use prepare::{Service, ServiceComponent};
 pub use values::Objects;
 
