@@ -49,6 +49,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments or a m
                           program and of its limits.";
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Text for people, or JSON for programs: one object for a result, one for each event, one for an error
     #[arg(

@@ -6,7 +6,7 @@ use shoal_artifact::{FetchOptions, PlainHttp, PullPolicy, Source, Transport};
 #[derive(Args, Debug)]
 pub(crate) struct Registry {
     /// Talk to this registry without TLS (host or host:port, as in references); may be repeated
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", help_heading = "Registry")]
     plain_http: Vec<String>,
 }
 
@@ -30,14 +30,9 @@ impl Registry {
         }
     }
 
-    /// How to fetch one source: as Kubernetes would, `latest` is looked up every time, any other tag once.
+    /// How to fetch one source that nobody says more of.
     pub(crate) fn fetch_for(&self, source: &Source) -> FetchOptions {
-        let latest = |tag: Option<&str>| tag.is_none_or(|tag| tag == "latest");
-        let policy = match source {
-            Source::Reference(it) if it.digest().is_none() && latest(it.tag()) => PullPolicy::Always,
-            _ => PullPolicy::IfNotPresent,
-        };
-        self.fetch(policy)
+        self.fetch(shoal_service::default_policy(source))
     }
 }
 

@@ -17,6 +17,7 @@ use shoal_service::{Command, Exceeded, Exit, Fault, PoolOptions, Reason, Service
 /// The program gets the standard streams, and nothing else unless it is granted: no variables, no folders, no connections.
 #[derive(Args, Debug)]
 #[command(
+    override_usage = "shoal run [OPTIONS] SOURCE [ARGUMENT]...",
     after_help = "Exit codes: the program's own, or 134 where it trapped, 137 where it wanted more memory than --memory, 152 \
                         where it used more CPU time than --cpu-time, 124 where it was not done within --timeout."
 )]
