@@ -1,0 +1,27 @@
+//! End-to-end tests of the real `shoal`, a module for each subject. What they share is in `shoal_e2e`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests; clippy sees helper functions as something else"
+)]
+
+mod artifacts;
+mod clocks;
+mod commands;
+mod files;
+mod hostile;
+mod http;
+mod instances;
+mod key_value;
+mod limits;
+mod manifests;
+mod outbound;
+mod registry;
+mod services;
+mod shutdown;
+mod sockets;
+mod streams;
+mod values;
+mod wasi3;
+mod watch;
