@@ -19,7 +19,8 @@ fn handle(_request: IncomingRequest, out: ResponseOutparam) {
         "variables",
         variables.map(|(name, value)| format!("{name}={value}")).collect(),
     );
-    found("arguments", environment::get_arguments());
+    // The first is the name that the manifest gives the component.
+    found("arguments", environment::get_arguments().into_iter().skip(1).collect());
     found(
         "working directory",
         environment::initial_cwd().into_iter().collect(),
