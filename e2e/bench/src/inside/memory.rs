@@ -1,6 +1,7 @@
-//! What a service costs in memory when there are many: kept ready, after it answered, and what stays when all are gone.
+//! What a service costs in memory when there are many: known but never called, loaded, unloaded again, and what stays when all are
+//! gone.
 
-use super::{Options, host, listen, manifest, prepare};
+use super::{Options, host, listen, manifest, prepare, unload};
 use crate::corpus::Corpus;
 use crate::figures::Figures;
 use crate::machine;
@@ -39,11 +40,15 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     };
     let mut services = Vec::with_capacity(count);
     for index in BASE..BASE + count {
-        services.push(prepare(&host, &manifest(index)?, corpus.folder()).await?);
+        let service = prepare(&host, &manifest(index)?, corpus.folder()).await?;
+        unload(&service)?;
+        services.push(service);
     }
-    report("idle");
+    report("never_called");
     answer(&running, &mut connection, &services).await?;
     report("loaded");
+    services.iter().try_for_each(unload)?;
+    report("idle");
     drop(services);
     running.replace(Routes::default());
     report("left");

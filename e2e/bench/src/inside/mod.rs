@@ -7,7 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod serve;
 
 use crate::corpus::Corpus;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use shoal_api::WasmService;
 use shoal_api::manifest::{Document, parse};
 use shoal_artifact::FetchOptions;
@@ -18,6 +18,7 @@ use shoal_trigger::http::{Routes, Running, ServerOptions};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Options of every part.
@@ -47,13 +48,13 @@ impl Logs for Nowhere {
 /// Longer than any measurement: what is unmapped here is unmapped on purpose, by `Service::sweep`.
 const UNLOAD_AFTER: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// A host as `shoal up` has it, but for the log.
+/// A host as `shoal up` has it, but for the log, and that it unmaps nothing by itself.
 fn host(corpus: &Corpus) -> Host {
     let options = HostOptions {
         pool: PoolOptions::default(),
         fetch: FetchOptions::default(),
         logs: Arc::new(Nowhere),
-        unload_after: UNLOAD_AFTER,
+        unload_after: Duration::from_secs(24 * 3600),
     };
     Host::new(corpus.cache.clone(), corpus.compiler.clone(), options)
 }
@@ -87,6 +88,15 @@ async fn prepare(host: &Host, manifest: &WasmService, base: &Path) -> anyhow::Re
     Ok(host
         .prepare(manifest, &Objects::default(), base, &|_| Box::new(()))
         .await?)
+}
+
+/// Has the host forget a service's native code, as it does with one that nobody calls.
+fn unload(service: &Service) -> anyhow::Result<()> {
+    // The first time it only notes that nobody called since.
+    service.sweep();
+    service.sweep();
+    ensure!(service.mapped() == 0, "{} stays mapped", service.name());
+    Ok(())
 }
 
 /// Serves on a free port of loopback.
