@@ -41,6 +41,12 @@ pub enum EngineError {
         /// Wasmtime's reason.
         source: wasmtime::Error,
     },
+    /// The component consists of more than an instance may have.
+    #[error("an instance of it would not fit into the pool of this process: {source:#}")]
+    DoesNotFit {
+        /// Wasmtime's reason, with the number and the limit.
+        source: wasmtime::Error,
+    },
     /// The component wants to be given core modules.
     #[error(
         "the component imports core modules or components, which no host can provide: compose it with them first"

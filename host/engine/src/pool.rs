@@ -49,7 +49,9 @@ pub(crate) fn strategy(options: &PoolOptions) -> InstanceAllocationStrategy {
     pool.total_component_instances(options.slots);
     pool.total_core_instances(options.slots.saturating_mul(MAX_CORE_INSTANCES));
     pool.max_core_instances_per_component(MAX_CORE_INSTANCES);
+    pool.max_memories_per_module(MAX_MEMORIES);
     pool.max_memories_per_component(MAX_MEMORIES);
+    pool.max_tables_per_module(MAX_MEMORIES * TABLES_PER_SLOT);
     pool.max_tables_per_component(MAX_MEMORIES * TABLES_PER_SLOT);
     pool.linear_memory_keep_resident(KEEP_RESIDENT);
     pool.table_keep_resident(TABLE_KEEP_RESIDENT);
