@@ -31,13 +31,16 @@ pub(crate) enum Failure {
     /// The guest answered with an error of `wasi:http`.
     #[error("the component answered with the error {code}")]
     ErrorCode { code: String },
+    /// The answer is too large to be sent.
+    #[error("limits.responseBody: the component's answer has more than the {limit} bytes allowed")]
+    ResponseBody { limit: u64 },
 }
 
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
             Self::Fault(Fault::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Fault(_) | Self::NoAnswer => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Fault(_) | Self::NoAnswer | Self::ResponseBody { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,

@@ -12,6 +12,7 @@ use crate::resident::Resident;
 use crate::response::{ResponseBody, Writer};
 use crate::unit::Unit;
 use crate::world::{Call, World};
+use http_body::Body as _;
 use shoal_capability::RequestId;
 use shoal_engine::{Fault, metered};
 use shoal_trigger::http::{Body, Handler, Request, Responding, Response};
@@ -87,7 +88,16 @@ async fn respond(
     if let Some(Err(failure)) = ended {
         return Err(cause(unit, &exchange, failure));
     }
+    let limit = unit.limits.response_body;
     let response = match head {
+        // Whatever the guest makes of a body that broke off: the sender is told why it did.
+        Some(Ok(_)) if exchange.was_request_too_large() => {
+            return Err(cause(unit, &exchange, Failure::NoAnswer));
+        }
+        // Its size is known before the head is sent, so that the sender can still be told.
+        Some(Ok(response)) if response.body().size_hint().lower() > limit => {
+            return Err(Failure::ResponseBody { limit });
+        }
         Some(Ok(response)) => response,
         Some(Err(code)) => return Err(cause(unit, &exchange, Failure::ErrorCode { code })),
         None => return Err(cause(unit, &exchange, Failure::NoAnswer)),
@@ -95,7 +105,8 @@ async fn respond(
     let writer = ended
         .is_none()
         .then(|| Writer::new(exchange, spawn(unit, id, call)));
-    Ok(response.map(|body| Body::new(ResponseBody::new(body, unit.limits.response_body, writer))))
+    let origin = (Arc::clone(unit), id);
+    Ok(response.map(|body| Body::new(ResponseBody::new(body, limit, writer, origin))))
 }
 
 /// What can be refused before an instance is made.
@@ -105,7 +116,8 @@ fn check(unit: &Unit, request: &Request) -> Result<(), Failure> {
         return Err(Failure::RequestBody { limit });
     }
     let host = request.headers().get(http::header::HOST);
-    if request.uri().authority().is_none() && !host.is_some_and(|host| host.to_str().is_ok()) {
+    let named = request.uri().authority().is_some() || host.is_some_and(|host| host.to_str().is_ok());
+    if !named {
         return Err(Failure::BadRequest {
             reason: "the request names no host (RFC 9110 section 7.2)".to_owned(),
         });
@@ -140,7 +152,7 @@ fn spawn(unit: &Arc<Unit>, id: RequestId, call: Call) -> tokio::task::JoinHandle
     })
 }
 
-fn report(unit: &Unit, request: RequestId, failure: &Failure) {
+pub(crate) fn report(unit: &Unit, request: RequestId, failure: &Failure) {
     let Unit {
         service, component, ..
     } = unit;

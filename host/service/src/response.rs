@@ -1,8 +1,12 @@
 //! The body of an answer on its way from a guest: no larger than allowed, and never a part that looks like the whole.
 
 use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::respond::report;
+use crate::unit::Unit;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use shoal_capability::RequestId;
 use shoal_trigger::http::BodyError;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +20,8 @@ pub(crate) struct ResponseBody {
     left: u64,
     limit: u64,
     writer: Option<Writer>,
+    /// Whose answer it is, for the log.
+    origin: (Arc<Unit>, RequestId),
 }
 
 /// The call that writes a body. It ends with the body's reader, unless the body was read to its end.
@@ -51,12 +57,18 @@ pub(crate) enum Cut {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(inner: WasiBody, limit: u64, writer: Option<Writer>) -> Self {
+    pub(crate) fn new(
+        inner: WasiBody,
+        limit: u64,
+        writer: Option<Writer>,
+        origin: (Arc<Unit>, RequestId),
+    ) -> Self {
         Self {
             inner,
             left: limit,
             limit,
             writer,
+            origin,
         }
     }
 
@@ -64,7 +76,8 @@ impl ResponseBody {
         let Some(mut writer) = self.writer.take() else {
             return Ok(());
         };
-        if writer.exchange.failed() {
+        // A body that was made of a request's body that broke off is no whole either.
+        if writer.exchange.failed() || writer.exchange.was_request_too_large() {
             return Err(Cut::Unfinished);
         }
         // Work that a guest does after its answer is its own; its deadline goes on.
@@ -91,7 +104,8 @@ impl Body for ResponseBody {
                 Some(left) => self.left = left,
                 None => {
                     let limit = self.limit;
-                    tracing::warn!(limit, "limits.responseBody: an answer was cut off");
+                    let (unit, request) = &self.origin;
+                    report(unit, *request, &Failure::ResponseBody { limit });
                     return Poll::Ready(Some(Err(Cut::TooLarge { limit }.into())));
                 }
             }
