@@ -16,10 +16,10 @@ use shoal_capability::{Grants, GrantsBuilder, NetworkOptions, Policy, Stdio, key
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A service that is ready to answer.
 pub struct Service {
@@ -276,8 +276,7 @@ impl Service {
     }
 }
 
-/// Where the numbers of requests begin: by the clock, so that they differ from those of the process before.
+/// Where the numbers of a component's requests begin: anywhere, so that two components, or two runs, share none in a log.
 fn first_request() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_secs() << 32
+    std::hash::RandomState::new().build_hasher().finish()
 }

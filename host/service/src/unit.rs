@@ -16,7 +16,7 @@ pub(crate) struct Unit {
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: UnitLimits,
     pub(crate) admission: Admission,
-    /// Counts requests; its start differs from process to process, so that two logs side by side can be told apart.
+    /// Counts requests, from anywhere.
     pub(crate) requests: AtomicU64,
 }
 

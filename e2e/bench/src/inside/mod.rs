@@ -45,9 +45,6 @@ impl Logs for Nowhere {
     }
 }
 
-/// Longer than any measurement: what is unmapped here is unmapped on purpose, by `Service::sweep`.
-const UNLOAD_AFTER: std::time::Duration = std::time::Duration::from_secs(3600);
-
 /// A host as `shoal up` has it, but for the log, and that it unmaps nothing by itself.
 fn host(corpus: &Corpus) -> Host {
     let options = HostOptions {
