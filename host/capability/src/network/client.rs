@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -57,7 +59,8 @@ pub(crate) async fn send(
         .handshake(TokioIo::new(connection))
         .await;
     let (mut sender, driver) = handshake.map_err(|error| broken(&error))?;
-    let mut driver = Box::pin(drive(driver, permit)).fuse();
+    let (open, closed) = oneshot::channel();
+    let mut driver = Box::pin(drive(driver, permit, open)).fuse();
     let answer = async {
         let mut answer = std::pin::pin!(sender.send_request(request));
         tokio::select! {
@@ -78,6 +81,7 @@ pub(crate) async fn send(
             body,
             patience,
             limit: Box::pin(sleep(patience)),
+            closed: Some(closed),
         }
         .boxed_unsync()
     });
@@ -91,12 +95,20 @@ pub(crate) async fn send(
     Ok((answer, Box::new(rest)))
 }
 
-async fn drive<T>(driver: http1::Connection<TokioIo<T>, WasiBody>, permit: Permit) -> Result<(), Error>
+/// Dropped when the connection is closed and its place is free.
+type Open = oneshot::Sender<Infallible>;
+
+async fn drive<T>(
+    driver: http1::Connection<TokioIo<T>, WasiBody>,
+    permit: Permit,
+    open: Open,
+) -> Result<(), Error>
 where
     T: Connection + 'static,
 {
     let done = driver.await.map_err(|error| broken(&error));
     drop(permit);
+    drop(open);
     done
 }
 
@@ -196,11 +208,13 @@ fn broken(error: &hyper::Error) -> Error {
     }
 }
 
-/// The body of an answer, with a limit on how long the next piece may take.
+/// The body of an answer, with a limit on how long the next piece may take. It ends when its connection is closed: whoever has read
+/// all of it may open the next one.
 struct Patient {
     body: Incoming,
     patience: Duration,
     limit: Pin<Box<Sleep>>,
+    closed: Option<oneshot::Receiver<Infallible>>,
 }
 
 impl Body for Patient {
@@ -211,17 +225,27 @@ impl Body for Patient {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            let next = Instant::now() + self.patience;
-            self.limit.as_mut().reset(next);
-            return Poll::Ready(frame.map(|frame| frame.map_err(|error| broken(&error))));
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(frame)) => {
+                let next = Instant::now() + self.patience;
+                self.limit.as_mut().reset(next);
+                return Poll::Ready(Some(frame.map_err(|error| broken(&error))));
+            }
+            Poll::Ready(None) => {
+                let closed = self.closed.as_mut().map(|closed| Pin::new(closed).poll(context));
+                if !matches!(closed, Some(Poll::Pending)) {
+                    self.closed = None;
+                    return Poll::Ready(None);
+                }
+            }
+            Poll::Pending => {}
         }
         ready!(self.limit.as_mut().poll(context));
         Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.closed.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -184,7 +184,8 @@ impl Server {
         let handler = self.routes.load().find(request.uri().path()).cloned();
         // hyper leaves out the body of an answer to HEAD in HTTP/1.1 alone, and a client of HTTP/2 takes one for an error of the
         // protocol (RFC 9113 section 8.1.1).
-        let without_body = request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2;
+        let without_body =
+            request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2;
         let responding = handler.map(|handler| handler.handle(request));
         match responding {
             Some(responding) if without_body => responding.await.map(|_| Body::default()),
