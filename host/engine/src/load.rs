@@ -71,7 +71,10 @@ fn map(engine: &Engine, path: &Path) -> Result<Component, EngineError> {
     // version and settings itself.
     unsafe { Component::deserialize_file(engine.wasmtime(), path) }.map_err(|source| {
         // Wasmtime has no type for it. What the pool refuses says so in these words, what another version made does not.
-        if source.chain().any(|cause| cause.to_string().contains("exceeds the")) {
+        if source
+            .chain()
+            .any(|cause| cause.to_string().contains("exceeds the"))
+        {
             return EngineError::DoesNotFit { source };
         }
         EngineError::Incompatible {

@@ -20,7 +20,10 @@ fn handle(_request: IncomingRequest, out: ResponseOutparam) {
         variables.map(|(name, value)| format!("{name}={value}")).collect(),
     );
     // The first is the name that the manifest gives the component.
-    found("arguments", environment::get_arguments().into_iter().skip(1).collect());
+    found(
+        "arguments",
+        environment::get_arguments().into_iter().skip(1).collect(),
+    );
     found(
         "working directory",
         environment::initial_cwd().into_iter().collect(),
