@@ -81,6 +81,7 @@ all)
     need check "shoal and shoal-compile" scripts/build.sh
     generated
     need check "guests" env CARGO_TARGET_DIR="$cache/guests" e2e/guests/build.sh
+    need check "the example" env CARGO_TARGET_DIR="$cache/examples" examples/greeter/build.sh
     run tests "tests" cargo test --locked --no-fail-fast --workspace
     run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
