@@ -91,6 +91,17 @@ impl Answer {
         assert!(self.text().contains(text), "{text:?} is not in {}", self.text());
     }
 
+    /// What stands for an answer whose connection ended before its head: status 0, cut.
+    pub fn none(error: &hyper::Error) -> Self {
+        Self {
+            status: 0,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            trailers: None,
+            cut: Some(format!("{error:?}")),
+        }
+    }
+
     /// Reads an answer.
     pub async fn read(response: Response<Incoming>) -> Self {
         let (head, mut body) = response.into_parts();

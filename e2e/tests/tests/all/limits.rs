@@ -2,7 +2,6 @@
 
 use ::http::{Method, Request};
 use futures::SinkExt;
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use shoal_e2e::client::{empty, full, part, request, upload};
 use shoal_e2e::manifest::single;
@@ -265,11 +264,14 @@ async fn an_upload_to_one_that_does_not_read_ends_when_it_has_answered() {
         .uri("/")
         .body(full(vec![b'x'; 50 << 20]))
         .unwrap();
-    // The answer may come before the client has sent all; closing the connection is one of the ways to stop it.
+    // The answer may come before the client has sent all; closing the connection is one of the ways to stop it, and the end of the
+    // answer may be lost by that (RFC 9112 section 9.6).
     if let Ok(response) = client.try_send(call).await {
-        assert_eq!(response.status(), 200);
-        let body = response.into_body().collect().await;
-        assert!(body.is_ok_and(|body| body.to_bytes() == "unread\n"));
+        let answer = Answer::read(response).await;
+        assert!(
+            answer.status == 200 && (answer.text() == "unread\n" || answer.cut.is_some()),
+            "{answer:?}"
+        );
     }
     get(shoal.address(), "/").await.is(200, "unread\n");
     let grown = shoal.most_memory() - before;

@@ -196,3 +196,18 @@ async fn a_client_that_goes_away_ends_its_instance() {
     // The only place is free again, or this would wait until its deadline.
     shoal_e2e::get(shoal.address(), "/?n=1&ms=0").await.is(200, "1\n");
 }
+
+#[tokio::test]
+async fn a_request_that_waits_behind_a_stream_does_not_hold_it_back() {
+    let shoal = Shoal::up(&single(
+        "stream",
+        "http_slow_stream",
+        json!({"limits": {"requestTimeout": "60s"}}),
+    ))
+    .await;
+    let mut raw = shoal_e2e::raw::Raw::connect(shoal.address()).await;
+    raw.write("GET /?ms=100&n=100000 HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    // Each line is flushed by the guest, so it has to arrive, whatever else lies in the server's buffer.
+    raw.read_until("\n5\n").await;
+}

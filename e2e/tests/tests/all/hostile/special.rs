@@ -19,8 +19,6 @@ pub(super) enum Special {
     MemoryHeld,
     /// No more memory than the limit, which the guest tells in pages.
     PagesHeld,
-    /// Headers are refused to the guest, or the request fails.
-    HeadersHeld,
     /// What follows the promised length is never an answer.
     ForgedAnswer,
     /// A long line is cut, the rest is dropped.
@@ -50,7 +48,6 @@ impl Special {
                 let pages = held(at, "held ").await?;
                 check((256..=512).contains(&pages), || format!("{pages} pages"))
             }
-            Self::HeadersHeld => headers(at).await,
             Self::ForgedAnswer => forged(at).await,
             Self::CutLine => cut_line(shoal, at).await,
             Self::EscapedLines => escaped(shoal, at).await,
@@ -109,18 +106,6 @@ async fn stuck_upload(shoal: &Shoal, at: SocketAddr, statuses: &[u16]) -> Verdic
     let grown = (shoal.most_memory() - before) >> 10;
     check(grown < 64, || {
         format!("{grown} MiB of an upload that nobody reads were kept")
-    })
-}
-
-async fn headers(at: SocketAddr) -> Verdict {
-    let answer = get(at, "/").await;
-    let stopped = match answer.status {
-        200 => answer.text().starts_with("held"),
-        500 => true,
-        _ => false,
-    };
-    check(stopped && answer.cut.is_none(), || {
-        format!("{} {:.200}", answer.status, answer.text())
     })
 }
 
