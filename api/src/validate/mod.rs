@@ -70,6 +70,8 @@ fn service_schema() -> &'static Value {
         for field in ["apiVersion", "kind"] {
             whole["properties"][field] = serde_json::json!({"type": "string"});
         }
+        // The one rule about the document as a whole; a CRD's rule may name no field of the metadata.
+        whole["x-kubernetes-validations"][0]["fieldPath"] = ".metadata.name".into();
         whole["required"] = serde_json::json!(["metadata", "spec"]);
         whole
     })
