@@ -45,11 +45,11 @@ fn mistakes() -> Vec<(String, &'static [&'static str])> {
             &["spec.components[0].capabilities.network.outbound[0].ports[0]"],
         ),
         (
-            with("  - {name: web, file: web.wasm}\n  triggers:\n  - {name: t, »component: wbe, http: {}}\n"),
+            with("  - {name: web, file: web.wasm}\n  triggers:\n  - »{name: t, component: wbe, http: {}}\n"),
             &["spec.triggers", "wbe"],
         ),
         (
-            web("capabilities: {keyValue: [{name: default, »store: nowhere}]}"),
+            web("capabilities: {keyValue: [»{name: default, store: nowhere}]}"),
             &["keyValue", "nowhere"],
         ),
         (
