@@ -56,7 +56,7 @@ fn mistakes() -> Vec<(String, &'static [&'static str])> {
             web("env: [{name: A, »value: 1}]"),
             &["spec.components[0].env[0].value"],
         ),
-        ("»just text\n".to_owned(), &["apiVersion"]),
+        ("»just text\n".to_owned(), &["no object", "apiVersion"]),
     ]
 }
 
