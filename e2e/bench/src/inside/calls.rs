@@ -78,7 +78,7 @@ impl Template {
 
     async fn instance(&self) -> anyhow::Result<(Room, Proxy)> {
         let mut room = self.room().await;
-        let instance = self.pre.instantiate_async(&mut room.store).await?;
+        let instance = metered(self.pre.instantiate_async(&mut room.store)).await?;
         Ok((room, instance))
     }
 
