@@ -14,7 +14,9 @@ pub(super) struct Culprit {
 
 /// The entries of the list `list` of `value`, or the entries of lists inside them, for which `fails` alone.
 pub(super) fn culprits(value: &Value, list: &str, fails: &dyn Fn(&Value) -> bool) -> Vec<Culprit> {
-    let root = list.split('.').fold(Path::default(), |path, name| path.field(name));
+    let root = list
+        .split('.')
+        .fold(Path::default(), |path, name| path.field(name));
     let Some(entries) = value.get(list).and_then(Value::as_array) else {
         return vec![Culprit {
             path: root,

@@ -1,5 +1,10 @@
 //! The real compiler process: what it makes of good input, of bad input, and of input that takes too much.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests, which clippy takes for other code"
+)]
+
 use shoal_compile::{CompileError, CompileLimits, Compiler, Kind, Variant};
 use std::path::Path;
 use std::time::Duration;

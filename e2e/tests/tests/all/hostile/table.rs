@@ -75,7 +75,7 @@ const HELD: End = End::Answer(200, "held");
 const CLOSED: End = End::Answer(200, "held\nrefused open");
 
 const SAYS_FIELDS: &[&str] = &["total size of fields exceeds limit"];
-const SAYS_CPU: &[&str] = &["limits.cpuTime"];
+pub(super) const SAYS_CPU: &[&str] = &["limits.cpuTime"];
 const SAYS_LATE: &[&str] = &["limits.requestTimeout"];
 const SAYS_MEMORY: &[&str] = &["limits.memory"];
 const SAYS_HANDLES: &[&str] = &["1024 handles"];
