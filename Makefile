@@ -43,6 +43,7 @@ guests: ## Build the components that tests and benches run
 	@CARGO_TARGET_DIR=$(SHOAL_DEV_CACHE)/guests e2e/guests/build.sh
 
 generate: ## Write the files that are generated from the code
+	@scripts/setup.sh build
 	@scripts/generate.sh
 
 bench-host: ## One component beside `wasmtime serve` and a native server

@@ -79,3 +79,5 @@ for target in "${targets[@]}"; do
     fi
     rustup target add "$target"
 done
+
+scripts/claim.sh
