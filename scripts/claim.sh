@@ -9,7 +9,7 @@ cache=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}
 shopt -s nullglob
 
 for folder in "${CARGO_TARGET_DIR:-$cache/target}" "$cache"/{guests,examples,fuzz-target}; do
-    [ -d "$folder" ] || continue
+    mkdir -p "$folder"
     [ "$(cat "$folder/.checkout" 2>/dev/null)" != "$PWD" ] || continue
     # Names of programs are among these too; nothing is kept under them. The lint's fixtures are never built.
     names=$(find . -name Cargo.toml -not -path '*/target/*' -not -path './xtask/tests/*' \
