@@ -27,7 +27,8 @@ struct Clock {
 }
 
 thread_local! {
-    static CLOCK: Cell<Clock> = const { Cell::new(Clock { since: 0, spent: 0 }) };
+    // Outside of a poll no time passes.
+    static CLOCK: Cell<Clock> = const { Cell::new(Clock { since: u64::MAX, spent: 0 }) };
 }
 
 fn now() -> u64 {
