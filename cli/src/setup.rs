@@ -17,6 +17,8 @@ const UNLOAD_AFTER: Duration = Duration::from_secs(60);
 pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Turns after which network events are looked for; by default 61. A guest that computes takes a turn of a millisecond.
+        .event_interval(3)
         .build()
         .map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let outcome = runtime.block_on(command);
