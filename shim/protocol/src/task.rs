@@ -1,0 +1,35 @@
+//! What a worker needs to know to run one container.
+
+use serde::{Deserialize, Serialize};
+use shoal_api::Component;
+use shoal_compile::Description;
+
+/// A container as a component: its artifact was read and compiled, its grants were admitted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// The container's id.
+    pub id: crate::TaskId,
+    /// What logs call it: `NAMESPACE/POD`.
+    pub pod: String,
+    /// Name, arguments, environment, capabilities and limits, all values resolved; `image` is the reference, for messages.
+    pub component: Component,
+    /// The name of its compiled file in the folder that is this worker's root: `<hex digest>.cwasm`.
+    pub code: String,
+    /// The digest of the WebAssembly: `sha256:…`.
+    pub digest: String,
+    /// What the compiler read from it.
+    pub description: Description,
+    /// What it is run for.
+    pub role: Role,
+}
+
+/// What a container is run for; follows from what its component exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// It answers requests until it is stopped.
+    Serve,
+    /// It is run once, as `wasi:cli/run`.
+    Run,
+}
