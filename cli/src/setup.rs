@@ -15,12 +15,8 @@ const UNLOAD_AFTER: Duration = Duration::from_secs(60);
 
 /// Runs a command that waits for things.
 pub(crate) fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        // Turns after which network events are looked for; by default 61. A guest that computes takes a turn of a millisecond.
-        .event_interval(3)
-        .build()
-        .map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
+    let runtime =
+        shoal_service::runtime().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let outcome = runtime.block_on(command);
     // A guest may still wait for standard input, which no thread can be called back from.
     runtime.shutdown_background();

@@ -52,8 +52,8 @@ enum Part {
 
 fn main() -> anyhow::Result<()> {
     let part = Cli::parse().part;
-    // As `shoal up` has it: one thread for each processor.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // As `shoal up` has it.
+    let runtime = shoal_service::runtime()?;
     match part {
         Part::Host(options) => runtime.block_on(host::run(&options)),
         Part::Native { address } => runtime.block_on(native::serve(address)),

@@ -7,6 +7,7 @@
 //! Reading a counter costs nothing beside reading the thread's CPU clock, which is a system call for every poll. The price is
 //! precision: a stretch of work that a tick falls into counts as a whole one, any other as none, which is right on average.
 
+use crate::turn;
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -45,6 +46,11 @@ pub(crate) fn spent() -> Duration {
     TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
+/// Whether a future that [`metered`] made is being polled on this thread.
+pub(crate) fn is_metered() -> bool {
+    CLOCK.with(|clock| clock.get().since != u64::MAX)
+}
+
 pin_project_lite::pin_project! {
     /// A future whose CPU time is counted, see [`metered`].
     pub struct Metered<F> {
@@ -70,6 +76,7 @@ impl<F: Future> Future for Metered<F> {
         });
         let polled = this.inner.poll(cx);
         *this.spent = ticks(CLOCK.replace(outer));
+        turn::end();
         polled
     }
 }

@@ -10,6 +10,7 @@ mod pool;
 mod profile;
 mod swap;
 mod ticker;
+mod turn;
 
 pub use cpu::{Metered, TICK, metered};
 pub use error::EngineError;

@@ -1,6 +1,6 @@
 //! What one instance may spend: memory, tables, CPU time. Deadlines by the wall clock are kept by who calls the instance.
 
-use crate::cpu;
+use crate::{cpu, turn};
 use std::time::Duration;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -74,8 +74,11 @@ impl Limiter {
 
     pub(crate) fn on_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         if cpu::spent() <= self.limits.cpu_time {
-            // To the executor and back, so that a busy guest delays its neighbours by one tick at the most.
-            return Ok(UpdateDeadline::Yield(1));
+            return Ok(if cpu::is_metered() {
+                UpdateDeadline::YieldCustom(1, turn::next())
+            } else {
+                UpdateDeadline::Yield(1)
+            });
         }
         let exceeded = Exceeded::CpuTime {
             limit: self.limits.cpu_time,

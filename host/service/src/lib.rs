@@ -20,6 +20,7 @@ mod request;
 mod resident;
 mod respond;
 mod response;
+mod runtime;
 mod unit;
 mod values;
 mod volumes;
@@ -29,6 +30,7 @@ pub use command::{Command, Exit};
 pub use error::ServiceError;
 pub use host::{Host, HostOptions, Logs, default_policy};
 pub use prepare::{Service, ServiceComponent};
+pub use runtime::runtime;
 pub use values::Objects;
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.

@@ -1,0 +1,21 @@
+//! The threads that guests run on.
+
+use std::io;
+use tokio::runtime::{Builder, Runtime};
+
+/// Turns after which a thread looks for network events; tokio's default is 61. A guest that computes takes a turn of a millisecond.
+const EVENT_INTERVAL: u32 = 3;
+
+/// A runtime for a [`Host`](crate::Host): two threads at the least, so that one is left when a guest computes.
+///
+/// # Errors
+///
+/// Where the threads cannot be started.
+pub fn runtime() -> io::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(processors.max(2))
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .build()
+}
