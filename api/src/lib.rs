@@ -12,6 +12,7 @@ mod duration;
 mod limits;
 pub mod manifest;
 mod placement;
+pub mod pod;
 mod problem;
 mod quantity;
 mod rules;

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::pod::unreadable;
 use crate::problem::{Path, Problem};
 use crate::validate::{self, closest};
 use crate::{API_VERSION, KIND, WasmService, schema};
@@ -25,6 +26,27 @@ pub enum Document {
     Secret(Box<Secret>),
     /// What `configMapKeyRef` reads from.
     ConfigMap(Box<ConfigMap>),
+}
+
+/// Reads a value that stands somewhere else than in a file, an annotation say; `field` is what a problem calls it.
+pub(crate) fn value(text: &str, field: &str) -> Result<Value, Problem> {
+    if text.len() > MOST_BYTES {
+        let message = format!("has {} bytes; at most {MOST_BYTES} are read", text.len());
+        return Err(unreadable(field, message));
+    }
+    let nodes = yaml::documents(text).map_err(|error| {
+        let place = error
+            .place
+            .map(|place| format!("line {}, column {}: ", place.line, place.column));
+        unreadable(field, format!("{}{}", place.unwrap_or_default(), error.message))
+    })?;
+    match nodes.as_slice() {
+        [node] => Ok(node.value()),
+        nodes => Err(unreadable(
+            field,
+            format!("holds {} documents; write one value", nodes.len()),
+        )),
+    }
 }
 
 /// Reads a manifest. `source_name` is what problems call it: the path of the file as the user wrote it. All problems
