@@ -16,15 +16,8 @@ pub enum CapabilityError {
         source: wasmtime::Error,
     },
     /// A destination could not be understood.
-    #[error("capabilities.network.outbound[{index}].host: {host:?} {problem}")]
-    Rule {
-        /// The rule's place in the list.
-        index: usize,
-        /// What it says.
-        host: String,
-        /// What is wrong with that.
-        problem: &'static str,
-    },
+    #[error(transparent)]
+    Rule(#[from] shoal_network::RuleError),
     /// An interface could not be added to the linker.
     #[error("cannot link {import}: {source:#}")]
     Link {

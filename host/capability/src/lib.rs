@@ -7,14 +7,12 @@
 //! Grants ── State::new ──> the data of one store, for one instance
 //! ```
 
-mod admission;
 mod clocks;
 mod config;
 mod environment;
 mod error;
 mod filesystem;
 mod grants;
-mod interface;
 pub mod keyvalue;
 mod link;
 mod logs;
@@ -25,13 +23,14 @@ mod secrets;
 mod state;
 mod stdio;
 
-pub use admission::{Denied, Reason, admit};
 pub use error::CapabilityError;
 pub use filesystem::Mount;
 pub use grants::{Grants, GrantsBuilder};
 pub use link::link;
 pub use logs::{LogSink, RequestId, Stream};
-pub use network::{Dialer, LocalDialer, NetworkOptions, Policy};
+pub use network::{Dialer, LocalDialer, NetworkOptions};
 pub use secret::Secret;
+pub use shoal_admission::{Denied, Reason, admit};
+pub use shoal_network::{Policy, RuleError};
 pub use state::{MAX_HANDLES, State, handles_exhausted};
 pub use stdio::Stdio;

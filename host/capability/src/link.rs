@@ -1,14 +1,14 @@
-//! Fills a linker with what a component imports. Whether it may is decided before, by `admission`; what it finds there is decided
+//! Fills a linker with what a component imports. Whether it may is decided before, by `shoal-admission`; what it finds there is decided
 //! by the grants in its [`State`].
 
 use crate::clocks::{self, HasClocks};
 use crate::config::{self, Config, HasConfig};
 use crate::environment::{Environment, HasEnvironment};
-use crate::interface::{Ambient, Generation, Interface, KeyValue};
 use crate::keyvalue::{self, Buckets, HasBuckets, HasStrings, Strings};
 use crate::random::{HasRandom, Random};
 use crate::secrets::{self, HasSecrets, Secrets};
 use crate::{CapabilityError, State, network};
+use shoal_admission::{Ambient, Generation, Interface, KeyValue};
 use std::collections::BTreeSet;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};

@@ -120,9 +120,26 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[to("api")],
             why: WHY_HOST,
         },
+        // Pure, and without wasmtime: the daemon, which never runs a guest, asks them too.
+        Room {
+            folder: "host/admission",
+            may_use: &[to("api")],
+            why: WHY_HOST,
+        },
+        Room {
+            folder: "host/network",
+            may_use: &[to("api")],
+            why: WHY_HOST,
+        },
         Room {
             folder: "host/capability",
-            may_use: &[to("api"), to("host/engine"), to("host/compile")],
+            may_use: &[
+                to("api"),
+                to("host/engine"),
+                to("host/compile"),
+                to("host/admission"),
+                to("host/network"),
+            ],
             why: WHY_HOST,
         },
         Room {

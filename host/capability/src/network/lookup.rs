@@ -2,9 +2,9 @@
 //! back is remembered.
 
 use super::outbound::{Failure, Outbound};
-use super::policy::Refusal;
 use crate::State;
-use crate::interface::Generation;
+use shoal_admission::Generation;
+use shoal_network::Refusal;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;

@@ -10,16 +10,12 @@ mod client;
 mod dialer;
 mod hooks;
 mod lookup;
-mod name;
 mod outbound;
-mod policy;
-mod ranges;
 mod report;
 mod sockets;
 mod tls;
 
 pub use dialer::{Dialer, LocalDialer};
-pub use policy::Policy;
 
 pub(crate) use hooks::Hooks;
 pub(crate) use outbound::{Network, Outbound};
@@ -28,6 +24,7 @@ pub(crate) use sockets::CHANGED;
 pub(crate) use sockets::{connect, link};
 
 use report::Report;
+use shoal_network::Policy;
 use std::fmt;
 use std::sync::Arc;
 

@@ -2,12 +2,11 @@
 //! address that no granted name led to, in this very instance, is not connectable; so a name that is made to point elsewhere
 //! between question and connection (DNS rebinding) gains nothing.
 
-use super::name::HostName;
-use super::policy::{Refusal, Service};
+use super::Dialer;
 use super::report::Report;
-use super::{Dialer, Policy};
 use crate::RequestId;
 use shoal_api::Protocol;
+use shoal_network::{HostName, Policy, Refusal, Service};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;

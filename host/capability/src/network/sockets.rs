@@ -3,8 +3,9 @@
 
 use super::outbound::{Failure, Outbound};
 use crate::State;
-use crate::interface::{Generation, Socket};
+use shoal_admission::{Generation, Socket};
 use shoal_api::Protocol;
+use shoal_network::Refusal;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) fn connect(builder: &mut WasiCtxBuilder, outbound: Arc<Outbound>) {
 }
 
 fn allowed(outbound: &Outbound, address: SocketAddr, usage: SocketAddrUse) -> bool {
-    let told = |refusal: super::policy::Refusal| drop(outbound.log(refusal.into()));
+    let told = |refusal: Refusal| drop(outbound.log(refusal.into()));
     match usage {
         // What the system does by itself when a socket connects. A port of the guest's choice would be there to be found.
         SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {

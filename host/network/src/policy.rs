@@ -1,8 +1,7 @@
 //! Whether a component may connect somewhere. Pure: a name, an address, a port and a protocol in, verdict out.
 
-use super::name::HostName;
-use super::ranges::{self, Class, Net};
-use crate::CapabilityError;
+use crate::HostName;
+use crate::ranges::{self, Class, Net};
 use shoal_api::{NetworkGrant, OutboundRule, Protocol};
 use std::fmt;
 use std::net::IpAddr;
@@ -30,30 +29,60 @@ enum Host {
 
 /// Why a connection or a name is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// No rule of the manifest covers it.
     #[error("{target} is not granted; to grant it: capabilities.network: {{outbound: [{grant}]}}")]
-    NotGranted { target: String, grant: String },
+    NotGranted {
+        /// What was asked for.
+        target: String,
+        /// The rule that would cover it.
+        grant: String,
+    },
+    /// A rule covers its name, which leads into a private network.
     #[error(
         "{target} is a private address; to grant it, name it under capabilities.network.outbound, or set allowPrivate: true in the \
          rule for the name"
     )]
-    Private { target: String },
+    Private {
+        /// What was asked for.
+        target: String,
+    },
+    /// A broadcast, a multicast, or nothing at all.
     #[error("{target} is no address of a single host, so nothing grants it")]
-    Never { target: String },
+    Never {
+        /// What was asked for.
+        target: String,
+    },
+    /// What a resolver might take for an address, or for nothing.
     #[error("{name:?} is not a host name")]
-    NoName { name: String },
+    NoName {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+/// A rule that can't be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("capabilities.network.outbound[{index}].host: {host:?} {problem}")]
+pub struct RuleError {
+    /// The rule's place in the list.
+    pub index: usize,
+    /// What it says.
+    pub host: String,
+    /// What is wrong with that.
+    pub problem: &'static str,
 }
 
 /// A port and a protocol; none where only the address is asked about.
-pub(crate) type Service = Option<(u16, Protocol)>;
+pub type Service = Option<(u16, Protocol)>;
 
 impl Policy {
     /// Reads the rules of a manifest.
     ///
     /// # Errors
     ///
-    /// [`CapabilityError::Rule`] where a host is none of a name, `*.name`, an address and a range.
-    pub fn new(grant: &NetworkGrant) -> Result<Self, CapabilityError> {
+    /// Where a host is none of a name, `*.name`, an address and a range.
+    pub fn new(grant: &NetworkGrant) -> Result<Self, RuleError> {
         let rules = grant
             .outbound
             .iter()
@@ -65,13 +94,17 @@ impl Policy {
     }
 
     /// Whether anything at all may be reached by this protocol.
-    pub(crate) fn grants(&self, protocol: Protocol) -> bool {
+    pub fn grants(&self, protocol: Protocol) -> bool {
         self.rules.iter().any(|rule| rule.protocols.contains(&protocol))
     }
 
     /// Whether a name may be resolved, for this service if there is one in view. Asked before the name goes to a resolver, for the
     /// question alone would tell something to whoever runs the name's zone.
-    pub(crate) fn resolve(&self, name: &HostName, service: Service) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// The reason, with the rule that would grant it.
+    pub fn resolve(&self, name: &HostName, service: Service) -> Result<(), Refusal> {
         if self
             .rules
             .iter()
@@ -83,12 +116,20 @@ impl Policy {
     }
 
     /// Whether the component may learn that a name has this address.
-    pub(crate) fn answer(&self, name: &HostName, ip: IpAddr) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// The reason, with the rule that would grant it.
+    pub fn answer(&self, name: &HostName, ip: IpAddr) -> Result<(), Refusal> {
         self.judge(std::slice::from_ref(name), ip, None)
     }
 
     /// Whether the component may use an address that the names were resolved to, for this service if there is one in view.
-    pub(crate) fn connect(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// The reason, with the rule that would grant it.
+    pub fn connect(&self, names: &[HostName], ip: IpAddr, service: Service) -> Result<(), Refusal> {
         self.judge(names, ip, service)
     }
 
@@ -159,14 +200,14 @@ fn not_granted(host: &impl fmt::Display, service: Service) -> Refusal {
 }
 
 impl Rule {
-    fn new(index: usize, rule: &OutboundRule) -> Result<Self, CapabilityError> {
+    fn new(index: usize, rule: &OutboundRule) -> Result<Self, RuleError> {
         let OutboundRule {
             host,
             ports,
             protocols,
             allow_private,
         } = rule;
-        let refuse = |problem| CapabilityError::Rule {
+        let refuse = |problem| RuleError {
             index,
             host: host.clone(),
             problem,

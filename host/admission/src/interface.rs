@@ -2,18 +2,18 @@
 
 /// A name as it stands in a component: `wasi:http/types@0.2.6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name<'a> {
+pub struct Name<'a> {
     /// `wasi:http`
-    pub(crate) package: &'a str,
+    pub package: &'a str,
     /// `types`
-    pub(crate) interface: &'a str,
+    pub interface: &'a str,
     /// `0.2.6`
-    pub(crate) version: Option<&'a str>,
+    pub version: Option<&'a str>,
 }
 
 impl<'a> Name<'a> {
     /// The parts of the name; none where it is that of a bare function or value.
-    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+    pub fn parse(name: &'a str) -> Option<Self> {
         let (path, version) = match name.split_once('@') {
             Some((path, version)) => (path, Some(version)),
             None => (name, None),
@@ -29,7 +29,7 @@ impl<'a> Name<'a> {
 
 /// A generation of WASI. Within one, every later version offers what the earlier ones did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Generation {
+pub enum Generation {
     /// 0.2.x
     Two,
     /// 0.3.x
@@ -38,7 +38,7 @@ pub(crate) enum Generation {
 
 /// What Shoal can provide, by what authority it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Interface {
+pub enum Interface {
     /// Imported by every language's runtime as a matter of course: always linked, with nothing in it that was not granted.
     Ambient(Ambient, Generation),
     /// The types of requests and responses, which carry no authority.
@@ -61,44 +61,69 @@ pub(crate) enum Interface {
 
 /// The ambient interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ambient {
+pub enum Ambient {
+    /// `wasi:cli/environment`
     Environment,
+    /// `wasi:cli/exit`
     Exit,
     /// `wasi:cli/types`, of 0.3 alone.
     CliTypes,
+    /// `wasi:cli/stdin`
     Stdin,
+    /// `wasi:cli/stdout`
     Stdout,
+    /// `wasi:cli/stderr`
     Stderr,
+    /// `wasi:cli/terminal-input`
     TerminalInput,
+    /// `wasi:cli/terminal-output`
     TerminalOutput,
+    /// `wasi:cli/terminal-stdin`
     TerminalStdin,
+    /// `wasi:cli/terminal-stdout`
     TerminalStdout,
+    /// `wasi:cli/terminal-stderr`
     TerminalStderr,
     /// `wall-clock` of 0.2, `system-clock` of 0.3.
     WallClock,
+    /// `wasi:clocks/monotonic-clock`
     MonotonicClock,
     /// `wasi:clocks/types`, of 0.3 alone.
     ClockTypes,
+    /// `wasi:filesystem/types`
     FilesystemTypes,
+    /// `wasi:filesystem/preopens`
     Preopens,
     /// `wasi:io`, of 0.2 alone.
     IoError,
+    /// `wasi:io/poll`
     Poll,
+    /// `wasi:io/streams`
     Streams,
+    /// `wasi:random/random`
     Random,
+    /// `wasi:random/insecure`
     Insecure,
+    /// `wasi:random/insecure-seed`
     InsecureSeed,
 }
 
 /// The interfaces of `wasi:sockets`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Socket {
+pub enum Socket {
+    /// `network`
     Network,
+    /// `instance-network`
     InstanceNetwork,
+    /// `tcp`
     Tcp,
+    /// `tcp-create-socket`
     TcpCreate,
+    /// `udp`
     Udp,
+    /// `udp-create-socket`
     UdpCreate,
+    /// `ip-name-lookup`
     NameLookup,
     /// `wasi:sockets/types` of 0.3: TCP and UDP.
     Types,
@@ -106,15 +131,18 @@ pub(crate) enum Socket {
 
 /// The interfaces of `wasi:keyvalue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum KeyValue {
+pub enum KeyValue {
+    /// `store`
     Store,
+    /// `atomics`
     Atomics,
+    /// `batch`
     Batch,
 }
 
 /// Why a name is not in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
+pub enum Unknown {
     /// No such interface in any version.
     Interface,
     /// Other versions of it are known: these.
@@ -123,7 +151,11 @@ pub(crate) enum Unknown {
 
 impl Interface {
     /// Looks up a name.
-    pub(crate) fn of(name: &str) -> Result<Self, Unknown> {
+    ///
+    /// # Errors
+    ///
+    /// Where it is in no version of Shoal's, or in others only.
+    pub fn of(name: &str) -> Result<Self, Unknown> {
         let name = Name::parse(name).ok_or(Unknown::Interface)?;
         if let Some(interface) = ours(name)? {
             return Ok(interface);

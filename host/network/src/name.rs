@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 /// A host name: lower case, without the dot of the root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct HostName(Arc<str>);
+pub struct HostName(Arc<str>);
 
 impl HostName {
     /// Reads a name. None for what is no name, and for what a resolver would read as an address: it takes `127.1`, `0x7f000001`
     /// and `2130706433` for 127.0.0.1, so a name must not end in a number (as in WHATWG's URL standard).
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
         if text.is_empty() || text.len() > 253 || !text.split('.').all(is_label) {
             return None;
@@ -22,12 +22,13 @@ impl HostName {
         Some(Self(text.to_ascii_lowercase().into()))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether this is a name below `parent`.
-    pub(crate) fn is_below(&self, parent: &HostName) -> bool {
+    pub fn is_below(&self, parent: &HostName) -> bool {
         self.0
             .strip_suffix(&*parent.0)
             .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))

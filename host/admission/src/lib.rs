@@ -1,0 +1,7 @@
+//! Which interfaces Shoal knows, and whether a component may have what it imports. Pure: what an interface does is in `capability`.
+
+mod admission;
+mod interface;
+
+pub use admission::{Denied, Reason, admit};
+pub use interface::{Ambient, Generation, Interface, KeyValue, Name, Socket, Unknown};
