@@ -15,8 +15,9 @@ task=${1:?which task: build, demo, guests, fuzz, test or bench}
 # program:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
 targets=()
+protoc="protoc:protobuf-compiler:containerd's API"
 case $task in
-build) ;;
+build) programs+=("$protoc") ;;
 demo)
     programs+=("curl:curl:the demo's requests")
     targets+=(wasm32-wasip2)
@@ -24,7 +25,7 @@ demo)
 guests) targets+=(wasm32-wasip1 wasm32-wasip2) ;;
 fuzz) programs+=("c++:build-essential:libFuzzer") ;;
 test)
-    programs+=("c++:build-essential:libFuzzer" "git:git:listing files" "curl:curl:end-to-end tests"
+    programs+=("$protoc" "c++:build-essential:libFuzzer" "git:git:listing files" "curl:curl:end-to-end tests"
         "docker-registry:docker-registry:the tests against a real registry")
     targets+=(wasm32-wasip1 wasm32-wasip2)
     ;;

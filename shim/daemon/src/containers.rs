@@ -1,0 +1,395 @@
+//! What containerd asks of a container: create, start, stop, delete. Each can be asked twice, since the keeper repeats what a daemon
+//! that died had not answered.
+
+use crate::bundle::{Bundle, Kind};
+use crate::error::Error;
+use crate::node::{Entry, Node, lock};
+use crate::record::{Container, Domain, Program, Sandbox, State};
+use crate::{netns, report, stdio};
+use shoal_admission::Denied;
+use shoal_api::pod::{self, TrustDomain};
+use shoal_compile::Description;
+use shoal_protocol::{Ending, Exit, Role, Task, ToWorker};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
+
+/// How long a worker may take to say that it has started a component: it maps a file and links it.
+const START: Duration = Duration::from_secs(30);
+
+/// What a component that runs once may take where the pod says nothing: kubelet's `activeDeadlineSeconds` is the pod's way to say it.
+const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a container is created from.
+pub(crate) struct Create {
+    pub(crate) id: String,
+    pub(crate) namespace: String,
+    pub(crate) bundle: String,
+    pub(crate) stdin: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Node {
+    /// Makes a container ready: its artifact is here, compiled, and allowed to run.
+    pub(crate) async fn create(self: &Arc<Self>, create: Create) -> Result<Arc<Entry>, Error> {
+        if let Ok(entry) = self.container(&create.id) {
+            // Asked again, unless the name is another's.
+            return if entry.get().bundle == create.bundle {
+                Ok(entry)
+            } else {
+                Err(Error::Exists {
+                    kind: "container",
+                    id: create.id,
+                })
+            };
+        }
+        let bundle = Bundle::read(Path::new(&create.bundle))?;
+        let program = match bundle.kind() {
+            Kind::Sandbox => {
+                self.add_sandbox(sandbox_of(&create.id, &bundle))?;
+                None
+            }
+            Kind::Container => Some(self.program(&create, &bundle).await?),
+        };
+        let Create {
+            id,
+            namespace,
+            bundle,
+            stdin,
+            stdout,
+            stderr,
+        } = create;
+        let entry = self.add(Container {
+            id,
+            namespace,
+            bundle,
+            stdin,
+            stdout,
+            stderr,
+            program,
+            state: State::Created,
+        })?;
+        report::created(self, &entry.get());
+        Ok(entry)
+    }
+
+    /// From a bundle to what runs.
+    async fn program(&self, create: &Create, bundle: &Bundle) -> Result<Program, Error> {
+        let sandbox = match bundle.sandbox_id() {
+            Some(id) => Some(self.sandbox(id)?),
+            None => None,
+        };
+        let mut annotations = sandbox
+            .as_ref()
+            .map(|sandbox| sandbox.annotations.clone())
+            .unwrap_or_default();
+        annotations.extend(bundle.annotations().clone());
+        let image = bundle
+            .image()
+            .ok_or_else(|| Error::NoImage(Path::new(&create.bundle).join("config.json")))?;
+        let name = bundle.container_name().unwrap_or(&create.id);
+        let container = pod::Container {
+            name: name.to_owned(),
+            image: image.to_owned(),
+            args: bundle.args(),
+            env: bundle.env(),
+            memory: bundle.memory(),
+        };
+        let mut component = pod::component(&container, &annotations).map_err(Error::Problems)?;
+        let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
+        let compiled = self.images.compiled(&create.namespace, image).await?;
+        let description = compiled.description;
+        let imports = description.imports.iter().map(|import| import.name.as_str());
+        shoal_admission::admit(imports, &component, 0).map_err(|denied| Error::Denied(in_a_pod(&denied)))?;
+        let role = role(&description).ok_or_else(|| Error::Exports {
+            component: name.to_owned(),
+            exports: exports(&description),
+        })?;
+        if role == Role::Run && !annotations.keys().any(|key| key.starts_with(pod::LIMITS)) {
+            component.limits.cpu_time = NO_LIMIT.into();
+            component.limits.request_timeout = NO_LIMIT.into();
+        }
+        let netns = match &sandbox {
+            Some(sandbox) => sandbox.netns.clone(),
+            None => bundle.netns(),
+        };
+        let id = sandbox.as_ref().map_or(create.id.as_str(), |sandbox| &sandbox.id);
+        let namespace = sandbox
+            .as_ref()
+            .map_or(bundle.namespace(), |sandbox| &sandbox.namespace);
+        let sockets = description.imports.iter().any(|import| {
+            import.name.starts_with("wasi:sockets/tcp@") || import.name.starts_with("wasi:sockets/udp@")
+        });
+        let domain = if sockets && component.capabilities.network.is_some() {
+            // Sockets of its own need a process in the pod's network.
+            Domain {
+                name: format!("pod-{id}-net"),
+                netns: netns.clone(),
+            }
+        } else {
+            Domain {
+                name: match trust {
+                    TrustDomain::Namespace => format!("ns-{namespace}"),
+                    TrustDomain::Node => "node".to_owned(),
+                    TrustDomain::Pod => format!("pod-{id}"),
+                },
+                netns: None,
+            }
+        };
+        let resolv = match sandbox.as_ref().map(|sandbox| sandbox.resolv.as_str()) {
+            Some(text) if !text.is_empty() => text.to_owned(),
+            _ => bundle
+                .mount("/etc/resolv.conf")
+                .and_then(|path| std::fs::read_to_string(path).ok())
+                .unwrap_or_default(),
+        };
+        let pod = sandbox.as_ref().map_or(name, |sandbox| &sandbox.name);
+        Ok(Program {
+            task: Task {
+                id: create.id.clone(),
+                pod: format!("{namespace}/{pod}"),
+                component,
+                code: format!("{}.cwasm", compiled.digest.hex()),
+                digest: compiled.digest.to_string(),
+                description,
+                role,
+            },
+            compiled: compiled.path,
+            sandbox: id.to_owned(),
+            domain,
+            port: bundle.port(),
+            netns,
+            resolv,
+            termination_log: bundle.mount("/dev/termination-log"),
+        })
+    }
+
+    /// Starts a container, and returns when it accepts requests.
+    pub(crate) async fn start(self: &Arc<Self>, id: &str) -> Result<(), Error> {
+        let entry = self.container(id)?;
+        let _turn = entry.turn.lock().await;
+        let container = entry.get();
+        match container.state {
+            State::Created => {}
+            State::Running => return Ok(()),
+            State::Stopped { .. } => {
+                return Err(Error::State {
+                    id: id.to_owned(),
+                    state: container.state.name(),
+                    wanted: "started",
+                });
+            }
+        }
+        if let Some(program) = &container.program {
+            self.run(&entry, &container, program).await?;
+        }
+        // It may have ended by now.
+        if matches!(entry.get().state, State::Created) {
+            self.set_state(&entry, State::Running)?;
+        }
+        report::started(self, &container);
+        Ok(())
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+        container: &Container,
+        program: &Program,
+    ) -> Result<(), Error> {
+        let mut fds = vec![stdio::open(&container.stdout)?, stdio::open(&container.stderr)?];
+        if program.task.role == Role::Serve {
+            let port = program.port;
+            let listener = netns::listen(program.netns.as_deref(), port)
+                .await
+                .map_err(|source| Error::Listen { port, source })?;
+            fds.push(listener);
+        }
+        let worker = self.worker(&program.domain).await?;
+        // So that it is not retired between here and the start.
+        let turn = worker.turn.lock().await;
+        worker.link(&program.compiled, &program.task.code)?;
+        let (sender, receiver) = oneshot::channel();
+        *lock(&entry.starting) = Some(sender);
+        // Written down first: it may serve, and end, before the answer is here.
+        self.set_state(entry, State::Running)?;
+        let start = ToWorker::Start {
+            task: Box::new(program.task.clone()),
+        };
+        let sent = worker.send(&start, &fds.iter().collect::<Vec<_>>()).await;
+        drop(turn);
+        let answer = match sent {
+            Ok(()) => tokio::time::timeout(START, receiver).await,
+            Err(error) => Ok(Ok(Err(error.to_string()))),
+        };
+        let refusal = match answer {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(reason))) => Error::Refused(reason),
+            Ok(Err(_)) | Err(_) => {
+                let _ = worker
+                    .send(
+                        &ToWorker::Kill {
+                            id: container.id.clone(),
+                        },
+                        &[],
+                    )
+                    .await;
+                Error::Worker {
+                    domain: program.domain.name.clone(),
+                    reason: format!("it did not start the container within {} s", START.as_secs()),
+                }
+            }
+        };
+        if matches!(entry.get().state, State::Running) {
+            self.set_state(entry, State::Created)?;
+        }
+        Err(refusal)
+    }
+
+    /// Passes on a signal: SIGKILL ends at once, any other asks to end.
+    pub(crate) async fn kill(self: &Arc<Self>, id: &str, signal: u32) -> Result<(), Error> {
+        let entry = self.container(id)?;
+        let container = entry.get();
+        let Some(program) = &container.program else {
+            // The pause container has nothing to finish.
+            self.ended(&entry, State::killed());
+            self.stop_sandbox(id)?;
+            return Ok(());
+        };
+        match container.state {
+            State::Stopped { .. } => return Ok(()),
+            State::Created => {
+                self.ended(&entry, State::killed());
+                return Ok(());
+            }
+            State::Running => {}
+        }
+        let worker = self.workers.lock().await.get(&program.domain.name).cloned();
+        let id = container.id.clone();
+        let message = if signal == rustix::process::Signal::KILL.as_raw().unsigned_abs() {
+            ToWorker::Kill { id }
+        } else {
+            ToWorker::Stop { id }
+        };
+        match worker {
+            Some(worker) => worker.send(&message, &[]).await,
+            None => {
+                self.ended(
+                    &entry,
+                    Exit {
+                        ending: Ending::WorkerDied,
+                        message: "its worker is gone".to_owned(),
+                    },
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets a container that has ended, or never ran.
+    pub(crate) async fn delete(self: &Arc<Self>, id: &str) -> Result<(Exit, SystemTime), Error> {
+        let entry = self.container(id)?;
+        let _turn = entry.turn.lock().await;
+        let container = entry.get();
+        let (exit, at) = match container.state {
+            State::Running => {
+                return Err(Error::State {
+                    id: id.to_owned(),
+                    state: container.state.name(),
+                    wanted: "deleted",
+                });
+            }
+            State::Created => (State::killed(), SystemTime::now()),
+            State::Stopped { ref exit, at } => (exit.clone(), at),
+        };
+        self.remove(id);
+        match &container.program {
+            Some(program) => self.release(&container, program).await,
+            None => self.remove_sandbox(id),
+        }
+        report::deleted(self, &container, &exit, at);
+        Ok((exit, at))
+    }
+
+    /// Ends and forgets a container, or a pod with all that is in it, whatever the state: containerd has given it up.
+    pub(crate) async fn discard(self: &Arc<Self>, id: &str) {
+        let belongs = |container: &Container| {
+            let pod = container.program.as_ref().map(|program| program.sandbox.as_str());
+            container.id == id || pod == Some(id)
+        };
+        for entry in self.entries() {
+            let container = entry.get();
+            if belongs(&container) {
+                self.ended(&entry, State::killed());
+                self.remove(&container.id);
+                if let Some(program) = &container.program {
+                    self.release(&container, program).await;
+                }
+            }
+        }
+        self.remove_sandbox(id);
+    }
+
+    /// Takes a container out of its worker, and ends the worker with its last one.
+    async fn release(&self, container: &Container, program: &Program) {
+        let worker = self.workers.lock().await.get(&program.domain.name).cloned();
+        if let Some(worker) = worker {
+            let id = container.id.clone();
+            let _ = worker.send(&ToWorker::Kill { id: id.clone() }, &[]).await;
+            let _ = worker.send(&ToWorker::Forget { id }, &[]).await;
+            let turn = worker.turn.lock().await;
+            let shared = self.entries().iter().any(|entry| {
+                entry.get().program.is_some_and(|other| {
+                    other.domain == program.domain && other.task.code == program.task.code
+                })
+            });
+            if !shared {
+                worker.unlink(&program.task.code);
+            }
+            drop(turn);
+        }
+        self.retire(&program.domain).await;
+    }
+}
+
+fn sandbox_of(id: &str, bundle: &Bundle) -> Sandbox {
+    Sandbox {
+        id: id.to_owned(),
+        namespace: bundle.namespace().to_owned(),
+        name: bundle.pod_name().unwrap_or(id).to_owned(),
+        netns: bundle.netns(),
+        annotations: bundle.annotations().clone(),
+        resolv: String::new(),
+        created: SystemTime::now(),
+        stopped: None,
+    }
+}
+
+/// What a component is run for. One that can do both serves: it can be told by a command of its own to do something once.
+fn role(description: &Description) -> Option<Role> {
+    let exports = |name| description.export(name).is_some();
+    if exports("wasi:http/incoming-handler") || exports("wasi:http/handler") || exports("handle-request") {
+        return Some(Role::Serve);
+    }
+    exports("wasi:cli/run").then_some(Role::Run)
+}
+
+fn exports(description: &Description) -> String {
+    let names: Vec<_> = description.exports.iter().map(|it| it.name.as_str()).collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Where a manifest names the field that grants an import, a pod names the annotation.
+fn in_a_pod(denied: &[Denied]) -> String {
+    let denied: Vec<_> = denied.iter().map(ToString::to_string).collect();
+    denied.join("; ").replace(
+        "spec.components[0].capabilities.",
+        &format!("metadata.annotations[{}]: ", pod::CAPABILITIES),
+    )
+}

@@ -1,0 +1,96 @@
+//! What can go wrong with a pod, in words for its events: what was wrong and what to do. And the code that containerd goes by.
+
+use shoal_api::Problem;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a request could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{kind} {id} is not known")]
+    NotFound { kind: &'static str, id: String },
+    #[error("{kind} {id} exists already")]
+    Exists { kind: &'static str, id: String },
+    #[error("container {id} is {state}, so it cannot be {wanted}")]
+    State {
+        id: String,
+        state: &'static str,
+        wanted: &'static str,
+    },
+    #[error("{what} is not supported: {why}")]
+    Unsupported { what: &'static str, why: &'static str },
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Bundle {
+        path: PathBuf,
+        source: oci_spec::OciSpecError,
+    },
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("{}", list(.0))]
+    Problems(Vec<Problem>),
+    #[error("the image's reference is missing from {}: is it a container of Kubernetes?", .0.display())]
+    NoImage(PathBuf),
+    #[error("image {image}: {source}")]
+    Artifact {
+        image: String,
+        source: shoal_artifact::ArtifactError,
+    },
+    #[error("image {image}: containerd's store: {reason}")]
+    Store { image: String, reason: String },
+    #[error("containerd cannot be reached at {address}: {reason}")]
+    Containerd { address: String, reason: String },
+    #[error("{0}")]
+    Denied(String),
+    #[error(
+        "component {component} exports {exports}: a container needs wasi:http/incoming-handler, wasi:http/handler or \
+         shoal:service/my-service to serve, or wasi:cli/run to run once"
+    )]
+    Exports { component: String, exports: String },
+    #[error("cannot listen on port {port} in the pod's network: {source}")]
+    Listen { port: u16, source: io::Error },
+    #[error("{0}")]
+    Refused(String),
+    #[error("the worker of {domain}: {reason}")]
+    Worker { domain: String, reason: String },
+    #[error("{0}")]
+    Compiler(#[from] shoal_compile::CompileError),
+    #[error("the options of sandbox {id} are no PodSandboxConfig: {source}")]
+    Options { id: String, source: prost::DecodeError },
+}
+
+fn list(problems: &[Problem]) -> String {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    problems.join("; ")
+}
+
+impl Error {
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// The code of gRPC, which ttrpc takes over.
+    fn code(&self) -> ttrpc::Code {
+        match self {
+            Self::NotFound { .. } => ttrpc::Code::NOT_FOUND,
+            Self::Exists { .. } => ttrpc::Code::ALREADY_EXISTS,
+            Self::State { .. } => ttrpc::Code::FAILED_PRECONDITION,
+            Self::Unsupported { .. } => ttrpc::Code::UNIMPLEMENTED,
+            Self::Problems(_) | Self::NoImage(_) | Self::Options { .. } => ttrpc::Code::INVALID_ARGUMENT,
+            Self::Denied(_) => ttrpc::Code::PERMISSION_DENIED,
+            _ => ttrpc::Code::UNKNOWN,
+        }
+    }
+}
+
+use containerd_shim_protos::ttrpc;
+
+impl From<Error> for ttrpc::Error {
+    fn from(error: Error) -> Self {
+        Self::RpcStatus(ttrpc::get_status(error.code(), error))
+    }
+}

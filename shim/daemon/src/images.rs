@@ -1,0 +1,147 @@
+//! From a container's image to a compiled file: containerd pulled it, its store holds it, and the cache of `shoal-artifact` takes it
+//! from there, with the same checks as from any registry.
+
+use crate::containerd::{Store, Target};
+use crate::error::Error;
+use crate::paths::Paths;
+use oci_client::manifest::{OciImageManifest, OciManifest};
+use shoal_artifact::{
+    Artifact, Cache, Compiled, DEFAULT_MAX_SIZE, Digest, FetchOptions, MAX_MANIFEST_SIZE, Source, format,
+};
+use shoal_compile::Compiler;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The images of the node's containers.
+pub(crate) struct Images {
+    store: Store,
+    cache: Cache,
+    compiler: Compiler,
+    incoming: std::path::PathBuf,
+    /// What was taken out of an image's manifest, by its digest.
+    known: Mutex<HashMap<Digest, Artifact>>,
+}
+
+impl Images {
+    pub(crate) fn new(paths: &Paths) -> Result<Self, Error> {
+        let cache = Cache::open(paths.cache()).map_err(|source| Error::Artifact {
+            image: paths.cache().display().to_string(),
+            source,
+        })?;
+        let incoming = paths.incoming();
+        // Whatever an earlier daemon left half-way.
+        let _ = fs::remove_dir_all(&incoming);
+        fs::create_dir_all(&incoming).map_err(Error::file("create", &incoming))?;
+        Ok(Self {
+            store: Store::new(paths.clone()),
+            cache,
+            compiler: Compiler::locate()?,
+            incoming,
+            known: Mutex::default(),
+        })
+    }
+
+    /// The compiled file of an image that containerd holds in `namespace`.
+    pub(crate) async fn compiled(&self, namespace: &str, image: &str) -> Result<Compiled, Error> {
+        let target = self.store.target(namespace, image).await?;
+        let known = self.known().get(&target.digest).cloned();
+        let artifact = match known {
+            Some(artifact) if artifact.path.exists() => artifact,
+            _ => {
+                let artifact = self.ingest(namespace, image, &target).await?;
+                self.known().insert(target.digest, artifact.clone());
+                artifact
+            }
+        };
+        self.cache
+            .compiled(&artifact, &self.compiler, &())
+            .await
+            .map_err(|source| wrong(image, source))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Artifact>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies the manifest and the one layer that matters into an OCI layout, and has the cache take it.
+    async fn ingest(&self, namespace: &str, image: &str, target: &Target) -> Result<Artifact, Error> {
+        let folder = tempfile::tempdir_in(&self.incoming).map_err(Error::file("create", &self.incoming))?;
+        let layout = folder.path();
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "manifests": [{"mediaType": target.media_type, "digest": target.digest, "size": target.size}],
+        });
+        write(&layout.join("oci-layout"), br#"{"imageLayoutVersion": "1.0.0"}"#)?;
+        write(&layout.join("index.json"), index.to_string().as_bytes())?;
+        let manifest = self.manifest(namespace, image, &target.digest, layout).await?;
+        let layer = format::choose_layer(&manifest).map_err(|source| wrong(image, source))?;
+        self.blob(namespace, image, &layer.digest, DEFAULT_MAX_SIZE, layout)
+            .await?;
+        self.cache
+            .fetch(&Source::Layout(layout.to_owned()), &FetchOptions::default(), &())
+            .await
+            .map_err(|source| wrong(image, source))
+    }
+
+    /// The manifest behind a digest, or behind the index that it names.
+    async fn manifest(
+        &self,
+        namespace: &str,
+        image: &str,
+        digest: &Digest,
+        layout: &Path,
+    ) -> Result<OciImageManifest, Error> {
+        let mut digest = digest.clone();
+        for _ in 0..3 {
+            let bytes = self
+                .blob(namespace, image, &digest, MAX_MANIFEST_SIZE, layout)
+                .await?;
+            match format::parse_manifest(&bytes).map_err(|source| wrong(image, source))? {
+                OciManifest::Image(manifest) => return Ok(manifest),
+                OciManifest::ImageIndex(index) => {
+                    (digest, _) = format::choose_platform(&index).map_err(|source| wrong(image, source))?;
+                }
+            }
+        }
+        Err(Error::Store {
+            image: image.to_owned(),
+            reason: "its indexes are nested too deeply".to_owned(),
+        })
+    }
+
+    /// Copies a blob into the layout; its bytes, where they are few enough to be a manifest's.
+    async fn blob(
+        &self,
+        namespace: &str,
+        image: &str,
+        digest: &Digest,
+        limit: u64,
+        layout: &Path,
+    ) -> Result<Vec<u8>, Error> {
+        let algorithm = if digest.is_sha256() { "sha256" } else { "sha512" };
+        let blobs = layout.join("blobs").join(algorithm);
+        fs::create_dir_all(&blobs).map_err(Error::file("create", &blobs))?;
+        let path = blobs.join(digest.hex());
+        let mut file = File::create(&path).map_err(Error::file("create", &path))?;
+        self.store
+            .copy(namespace, image, digest, limit, &mut file)
+            .await?;
+        if limit > MAX_MANIFEST_SIZE {
+            return Ok(Vec::new());
+        }
+        fs::read(&path).map_err(Error::file("read", &path))
+    }
+}
+
+fn wrong(image: &str, source: shoal_artifact::ArtifactError) -> Error {
+    Error::Artifact {
+        image: image.to_owned(),
+        source,
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(Error::file("write", path))
+}

@@ -1,0 +1,64 @@
+//! Where a node's files lie. Two folders: one that a reboot empties, one that it keeps.
+//!
+//! ```text
+//! SHOAL_RUN  (/run/shoal)      shim.sock       the keeper's, for containerd
+//!                              shoald.sock     ours, for the keeper
+//!                              containerd.json where containerd listens, from the launcher
+//!                              sandboxes/ tasks/ domains/   a record each, see `records`
+//! SHOAL_ROOT (/var/lib/shoal)  cache/          artifacts and compiled files
+//!                              workers/NAME/   a worker's root: hard links to the compiled files of its trust domain
+//! ```
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The folders of this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    run: PathBuf,
+    root: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn from_env() -> Self {
+        let folder = |name, default: &str| env::var_os(name).map_or_else(|| default.into(), PathBuf::from);
+        Self {
+            run: folder("SHOAL_RUN", "/run/shoal"),
+            root: folder("SHOAL_ROOT", "/var/lib/shoal"),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run.join("shoald.sock")
+    }
+
+    pub(crate) fn containerd(&self) -> PathBuf {
+        self.run.join("containerd.json")
+    }
+
+    pub(crate) fn records(&self, kind: &str) -> PathBuf {
+        self.run.join(kind)
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    pub(crate) fn workers(&self) -> PathBuf {
+        self.root.join("workers")
+    }
+
+    /// Images on their way from containerd's store into the cache.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
+    /// The name of our cgroup under each controller: two nodes on one machine, as tests have them, differ in it.
+    pub(crate) fn cgroup(&self) -> String {
+        if self.run == Path::new("/run/shoal") {
+            return "shoal".to_owned();
+        }
+        let name = self.run.to_string_lossy().replace('/', "-");
+        format!("shoal{name}")
+    }
+}

@@ -1,0 +1,107 @@
+//! What is written down of a pod, a container and a worker, so that the next daemon knows it.
+
+use serde::{Deserialize, Serialize};
+use shoal_protocol::{Ending, Exit, Task};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// A pod.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sandbox {
+    pub(crate) id: String,
+    /// The pod's namespace.
+    pub(crate) namespace: String,
+    /// The pod's name.
+    pub(crate) name: String,
+    /// Its network namespace; none where it uses the node's.
+    pub(crate) netns: Option<PathBuf>,
+    /// The pod's annotations, where they came with the sandbox; else each container has them.
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// How names are resolved, as resolv.conf; empty where each container brings it as a file.
+    pub(crate) resolv: String,
+    pub(crate) created: SystemTime,
+    /// When it was stopped.
+    pub(crate) stopped: Option<SystemTime>,
+}
+
+/// A container, or the pause container that stands for a pod.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    /// containerd's namespace: `k8s.io`.
+    pub(crate) namespace: String,
+    pub(crate) bundle: String,
+    pub(crate) stdin: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// None for a pause container: there is nothing to run.
+    pub(crate) program: Option<Program>,
+    pub(crate) state: State,
+}
+
+/// What runs in a container.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Program {
+    pub(crate) task: Task,
+    /// The compiled file in the cache.
+    pub(crate) compiled: PathBuf,
+    /// The pod's id.
+    pub(crate) sandbox: String,
+    pub(crate) domain: Domain,
+    /// Where it listens, if it serves.
+    pub(crate) port: u16,
+    pub(crate) netns: Option<PathBuf>,
+    pub(crate) resolv: String,
+    /// The host's file that kubelet reads the termination message from.
+    pub(crate) termination_log: Option<PathBuf>,
+}
+
+/// Where in its life a container is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum State {
+    Created,
+    Running,
+    Stopped { exit: Exit, at: SystemTime },
+}
+
+impl State {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+
+    /// The end of something that nobody ran or that was killed before it ran.
+    pub(crate) fn killed() -> Exit {
+        Exit {
+            ending: Ending::Killed,
+            message: String::new(),
+        }
+    }
+}
+
+/// Whose components share a process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Domain {
+    /// Unique on the node, and fit for a file's name: `ns-default`, `node`, `pod-ID`.
+    pub(crate) name: String,
+    /// The network namespace that the worker itself is in, for a component that has sockets of its own.
+    pub(crate) netns: Option<PathBuf>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WorkerRecord {
+    pub(crate) domain: Domain,
+    pub(crate) pid: i32,
+    pub(crate) uid: u32,
+}

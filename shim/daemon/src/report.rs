@@ -1,0 +1,135 @@
+//! What containerd, and through it kubelet, is told of a container's life: events, and the message of its end.
+
+use crate::node::{Node, lock};
+use crate::record::Container;
+use containerd_shim_protos::events::task::{TaskCreate, TaskDelete, TaskExit, TaskIO, TaskOOM, TaskStart};
+use containerd_shim_protos::protobuf::MessageField;
+use containerd_shim_protos::protobuf::well_known_types::timestamp::Timestamp;
+use containerd_shim_protos::topics;
+use shoal_protocol::{Ending, Exit};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Bytes that kubelet reads of a termination message.
+const MESSAGE: usize = 4096;
+
+/// The number that stands for a process where there is none: ours, as containerd wants one that exists.
+pub(crate) fn pid() -> u32 {
+    std::process::id()
+}
+
+pub(crate) fn created(node: &Node, container: &Container) {
+    let event = TaskCreate {
+        container_id: container.id.clone(),
+        bundle: container.bundle.clone(),
+        io: MessageField::some(TaskIO {
+            stdin: container.stdin.clone(),
+            stdout: container.stdout.clone(),
+            stderr: container.stderr.clone(),
+            ..TaskIO::default()
+        }),
+        pid: pid(),
+        ..TaskCreate::default()
+    };
+    node.events
+        .send(&container.namespace, topics::TASK_CREATE_EVENT_TOPIC, &event);
+}
+
+pub(crate) fn started(node: &Node, container: &Container) {
+    let event = TaskStart {
+        container_id: container.id.clone(),
+        pid: pid(),
+        ..TaskStart::default()
+    };
+    node.events
+        .send(&container.namespace, topics::TASK_START_EVENT_TOPIC, &event);
+}
+
+pub(crate) fn deleted(node: &Node, container: &Container, exit: &Exit, at: SystemTime) {
+    let event = TaskDelete {
+        container_id: container.id.clone(),
+        id: container.id.clone(),
+        pid: pid(),
+        exit_status: exit.ending.code().into(),
+        exited_at: MessageField::some(timestamp(at)),
+        ..TaskDelete::default()
+    };
+    node.events
+        .send(&container.namespace, topics::TASK_DELETE_EVENT_TOPIC, &event);
+}
+
+impl Node {
+    /// That a container has ended, and why.
+    pub(crate) fn report(&self, container: &Container, exit: &Exit) {
+        if let Some(path) = container
+            .program
+            .as_ref()
+            .and_then(|program| program.termination_log.as_ref())
+            && !exit.message.is_empty()
+        {
+            let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
+            let message = exit.message.get(..end).unwrap_or_default();
+            if let Err(error) = std::fs::write(path, message) {
+                tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
+            }
+        }
+        let namespace = &container.namespace;
+        if exit.ending == Ending::OutOfMemory {
+            let event = TaskOOM {
+                container_id: container.id.clone(),
+                ..TaskOOM::default()
+            };
+            self.events.send(namespace, topics::TASK_OOM_EVENT_TOPIC, &event);
+        }
+        let event = TaskExit {
+            container_id: container.id.clone(),
+            id: container.id.clone(),
+            pid: pid(),
+            exit_status: exit.ending.code().into(),
+            exited_at: MessageField::some(timestamp(SystemTime::now())),
+            ..TaskExit::default()
+        };
+        self.events.send(namespace, topics::TASK_EXIT_EVENT_TOPIC, &event);
+    }
+}
+
+pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(since.subsec_nanos()).unwrap_or(0),
+        ..Timestamp::default()
+    }
+}
+
+/// What a container uses, in the form of control groups of version 2, which containerd's CRI plugin reads whatever the node has.
+pub(crate) fn metrics(entry: &crate::node::Entry) -> containerd_shim_protos::cgroups_v2::metrics::Metrics {
+    use containerd_shim_protos::cgroups_v2::metrics::{CPUStat, MemoryEvents, MemoryStat, Metrics};
+    let usage = lock(&entry.usage).clone();
+    let micros = usage.cpu_ns / 1000;
+    let oom = match entry.get().state {
+        crate::record::State::Stopped { exit, .. } => exit.ending == Ending::OutOfMemory,
+        _ => false,
+    };
+    let limit = entry
+        .get()
+        .program
+        .map_or(0, |program| program.task.component.limits.memory.bytes());
+    Metrics {
+        cpu: MessageField::some(CPUStat {
+            usage_usec: micros,
+            user_usec: micros,
+            ..CPUStat::default()
+        }),
+        memory: MessageField::some(MemoryStat {
+            usage: usage.memory,
+            usage_limit: limit,
+            anon: usage.memory,
+            ..MemoryStat::default()
+        }),
+        memory_events: MessageField::some(MemoryEvents {
+            oom_kill: oom.into(),
+            ..MemoryEvents::default()
+        }),
+        ..Metrics::default()
+    }
+}

@@ -1,0 +1,158 @@
+//! What happens to workers: started with the first container of their trust domain, ended with the last, and what they say in
+//! between. They may be hostile: whatever one says of a container is believed only where that container is its own.
+
+use crate::error::Error;
+use crate::node::{Entry, Node, lock};
+use crate::record::{Domain, Program, State};
+use crate::worker::Worker;
+use shoal_protocol::{Ending, Exit, FromWorker, ToWorker};
+use std::sync::Arc;
+
+impl Node {
+    /// The worker of a trust domain; started where there is none.
+    pub(crate) async fn worker(self: &Arc<Self>, domain: &Domain) -> Result<Arc<Worker>, Error> {
+        let mut workers = self.workers.lock().await;
+        if let Some(worker) = workers.get(&domain.name) {
+            return Ok(Arc::clone(worker));
+        }
+        let taken: Vec<_> = workers.values().map(|worker| worker.record.uid).collect();
+        let worker = Worker::start(&self.paths, domain.clone(), &taken, &self.keeper).await?;
+        self.worker_records.put(&domain.name, &worker.record)?;
+        let worker = Arc::new(worker);
+        workers.insert(domain.name.clone(), Arc::clone(&worker));
+        self.watch(&worker);
+        worker.send(&ToWorker::Hello, &[]).await?;
+        Ok(worker)
+    }
+
+    /// Listens to a worker until it ends.
+    pub(crate) fn watch(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let (node, worker) = (Arc::clone(self), Arc::clone(worker));
+        tokio::spawn(async move {
+            let listening = async {
+                loop {
+                    match worker.recv().await {
+                        Ok(Some(message)) => node.said(&worker, message).await,
+                        Ok(None) => return std::future::pending::<()>().await,
+                        Err(error) => {
+                            tracing::error!(worker = worker.domain().name, "it is killed: {error}");
+                            worker.kill();
+                            return std::future::pending().await;
+                        }
+                    }
+                }
+            };
+            let death = tokio::select! {
+                death = worker.died() => death,
+                () = listening => return,
+            };
+            node.workers.lock().await.remove(&worker.domain().name);
+            node.worker_records.remove(&worker.domain().name);
+            worker.clean(&node.keeper).await;
+            let exit = Exit {
+                ending: if death.oom {
+                    Ending::OutOfMemory
+                } else {
+                    Ending::WorkerDied
+                },
+                message: format!("the worker of {} ended: {}", worker.domain().name, death.text),
+            };
+            for entry in node.entries() {
+                let container = entry.get();
+                if container
+                    .program
+                    .is_some_and(|program| program.domain == *worker.domain())
+                {
+                    if let Some(starting) = lock(&entry.starting).take() {
+                        let _ = starting.send(Err(exit.message.clone()));
+                    }
+                    if matches!(container.state, State::Running) {
+                        node.ended(&entry, exit.clone());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Ends the worker of a domain in which there are no containers left.
+    pub(crate) async fn retire(&self, domain: &Domain) {
+        let workers = self.workers.lock().await;
+        let Some(worker) = workers.get(&domain.name) else {
+            return;
+        };
+        let _turn = worker.turn.lock().await;
+        let used = self.entries().iter().any(|entry| {
+            let container = entry.get();
+            container.program.is_some_and(|program| program.domain == *domain)
+        });
+        if !used {
+            worker.kill();
+        }
+    }
+
+    async fn said(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
+        match message {
+            FromWorker::State { tasks } => {
+                let mut known = Vec::new();
+                for task in tasks {
+                    if let Some((entry, _)) = self.of(worker, &task.id) {
+                        known.push(task.id.clone());
+                        match task.exit {
+                            Some(exit) => self.ended(&entry, exit),
+                            None => self.started(&entry, Ok(())),
+                        }
+                    } else {
+                        // Deleted while the daemon was away.
+                        let _ = worker.send(&ToWorker::Kill { id: task.id.clone() }, &[]).await;
+                        let _ = worker.send(&ToWorker::Forget { id: task.id }, &[]).await;
+                    }
+                }
+            }
+            FromWorker::Started { id } => {
+                if let Some((entry, _)) = self.of(worker, &id) {
+                    self.started(&entry, Ok(()));
+                }
+            }
+            FromWorker::Failed { id, reason } => {
+                if let Some((entry, _)) = self.of(worker, &id) {
+                    self.started(&entry, Err(reason));
+                }
+            }
+            FromWorker::Ended { id, exit } => {
+                if let Some((entry, _)) = self.of(worker, &id) {
+                    self.started(&entry, Ok(()));
+                    self.ended(&entry, exit);
+                }
+            }
+            FromWorker::Usage { tasks } => {
+                for usage in tasks {
+                    if let Some((entry, _)) = self.of(worker, &usage.id) {
+                        *lock(&entry.usage) = usage;
+                    }
+                }
+            }
+            FromWorker::Connect { ticket, id, address } => {
+                let found = self.of(worker, &id);
+                self.broker_connect(worker, ticket, found, address);
+            }
+            FromWorker::Resolve { ticket, id, name } => {
+                let found = self.of(worker, &id);
+                self.broker_resolve(worker, ticket, found, name);
+            }
+        }
+    }
+
+    fn started(&self, entry: &Entry, result: Result<(), String>) {
+        if let Some(starting) = lock(&entry.starting).take() {
+            // Nobody waits any more where the start was given up.
+            let _ = starting.send(result);
+        }
+    }
+
+    /// A container, if it is this worker's.
+    fn of(&self, worker: &Worker, id: &str) -> Option<(Arc<Entry>, Program)> {
+        let entry = self.container(id).ok()?;
+        let program = entry.get().program?;
+        (program.domain == *worker.domain()).then_some((entry, program))
+    }
+}
