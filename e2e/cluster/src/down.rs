@@ -1,0 +1,69 @@
+//! `shoal-cluster down`: ends a cluster and removes all that it left. Making one is `up`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::mount::{UnmountFlags, unmount};
+
+use crate::cgroup::Hierarchies;
+use crate::claim::Claim;
+use crate::component::{Process, running};
+use crate::layout::Layout;
+use crate::strays::Marks;
+use crate::{layout, network, node};
+
+/// Ends the cluster of this name; content where there is none.
+pub(crate) fn run(name: &str) -> anyhow::Result<()> {
+    if !layout::folder(&layout::root(), name)?.exists() {
+        println!("there is no cluster {name}");
+        return Ok(());
+    }
+    let claim = Claim::find(name)?.with_context(|| {
+        let folder = layout::root().join(name);
+        format!(
+            "{} is not a cluster's folder: remove it by hand",
+            folder.display()
+        )
+    })?;
+    let layout = &claim.layout;
+    let hierarchies = Hierarchies::of_this_machine()?;
+    let marks = Marks {
+        cgroups: vec![layout.cgroup()],
+        netns: network::netns_of(name)?,
+        holders: holders(layout, claim.record.nodes),
+        folder: layout.folder.clone(),
+    };
+    marks.kill(&hierarchies)?;
+    network::remove(layout)?;
+    unmount_below(&layout.folder)?;
+    hierarchies.remove(&layout.cgroup())?;
+    claim.release(|| {
+        node::remove_mount_points();
+        Ok(())
+    })?;
+    println!("the cluster {name} is down");
+    Ok(())
+}
+
+fn holders(layout: &Layout, nodes: u8) -> Vec<Process> {
+    (1..=nodes)
+        .filter_map(|node| running(&layout.node_folder(node), "holder"))
+        .collect()
+}
+
+/// What nodes mount goes with their mount namespaces. Whatever somebody mounted from outside must not be in the way, and above all
+/// not be emptied.
+fn unmount_below(folder: &Path) -> anyhow::Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let below = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .map(Path::new);
+    let below: Vec<_> = below.filter(|mount| mount.starts_with(folder)).collect();
+    for mount in below.iter().rev() {
+        unmount(*mount, UnmountFlags::DETACH)
+            .with_context(|| format!("{} can't be unmounted", mount.display()))?;
+    }
+    Ok(())
+}

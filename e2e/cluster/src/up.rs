@@ -1,0 +1,288 @@
+//! `shoal-cluster up`: in which order a cluster comes up, and what each step waits for. Run again, it repairs: each step leaves alone
+//! what is as it should be.
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shoal_cluster::Kubectl;
+
+use crate::cgroup::Hierarchies;
+use crate::claim::Claim;
+use crate::component::{Component, write};
+use crate::config::{KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT};
+use crate::control::{self, Control};
+use crate::layout::{DEFAULT_NAME, Layout, MAX_NODES, node_name};
+use crate::node::{self, Daemons, Node};
+use crate::pki::Pki;
+use crate::strays::Marks;
+use crate::toolset::Programs;
+use crate::{image, network, objects, wait};
+
+/// What may be chosen about a cluster.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// What it is called; clusters of different names run side by side.
+    #[arg(long, default_value = DEFAULT_NAME)]
+    name: String,
+    /// How many nodes; by default as many as it has, or 2.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_NODES)))]
+    nodes: Option<u8>,
+    /// The folder of `containerd-shim-shoal-v1` and `containerd-shim-null-v1`; by default that of this program.
+    #[arg(long, value_name = "DIR")]
+    shim_dir: Option<PathBuf>,
+    /// How many pods kubelet takes.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) max_pods: u16,
+    /// Turn on kubelet's feature gate PodAndContainerStatsFromCRI.
+    #[arg(long)]
+    pub(crate) stats_from_cri: bool,
+}
+
+impl Options {
+    /// Where containerd finds the shims.
+    pub(crate) fn shim_folder(&self) -> anyhow::Result<PathBuf> {
+        match &self.shim_dir {
+            Some(folder) => std::path::absolute(folder).context("--shim-dir"),
+            None => {
+                let this = std::env::current_exe()?;
+                Ok(this.parent().context("a program lies in a folder")?.to_owned())
+            }
+        }
+    }
+}
+
+/// Brings a cluster up.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("a cluster needs root: it makes namespaces, links and cgroups");
+    }
+    let began = Instant::now();
+    let programs = Programs::ensure()?;
+    let mut claim = Claim::take(&options.name)?;
+    let nodes = options.nodes.unwrap_or(match claim.record.nodes {
+        0 => 2,
+        nodes => nodes,
+    });
+    if nodes < claim.record.nodes {
+        bail!(
+            "the cluster {} has {} nodes, and can't lose any while it is up: `shoal-cluster down` first",
+            options.name,
+            claim.record.nodes
+        );
+    }
+    claim.record.nodes = nodes;
+    claim.record.programs = programs.folders().to_vec();
+    claim.save()?;
+    let rise = Rise {
+        layout: &claim.layout,
+        options,
+        kubectl: Kubectl::new(
+            programs.find("kubectl")?,
+            Pki::of(&claim.layout).kubeconfig("admin"),
+        ),
+        programs,
+        hierarchies: Hierarchies::of_this_machine()?,
+        nodes,
+    };
+    let started = rise.all().with_context(|| {
+        format!(
+            "the cluster {} did not come up; `shoal-cluster up` tries again, `shoal-cluster down` removes it",
+            options.name
+        )
+    })?;
+    let (name, seconds) = (&options.name, began.elapsed().as_secs_f32());
+    match started {
+        0 => println!("the cluster {name} was up already, with {nodes} nodes ({seconds:.1} s)"),
+        _ => println!(
+            "the cluster {name} is up, with {nodes} nodes; {started} programs were started ({seconds:.1} s)"
+        ),
+    }
+    Ok(())
+}
+
+struct Rise<'a> {
+    layout: &'a Layout,
+    options: &'a Options,
+    kubectl: Kubectl,
+    programs: Programs,
+    hierarchies: Hierarchies,
+    nodes: u8,
+}
+
+impl Rise<'_> {
+    /// How many programs had to be started.
+    fn all(&self) -> anyhow::Result<usize> {
+        let layout = self.layout;
+        network::ensure_control(layout)?;
+        Pki::of(layout).ensure(layout)?;
+        self.hierarchies.ensure(&control::cgroup(layout))?;
+        node::make_mount_points()?;
+        let control = Control::of(layout, &self.programs, &self.hierarchies)?;
+        let mut started = ensure(&control.first())?;
+
+        let registry = control::registry_address(layout);
+        wait::until("the registry answers", &[&control.registry], || {
+            wait::http_ok(registry, "/v2/")
+        })?;
+        self.once("images", &layout.registry(), || {
+            image::push(&layout.registry(), &self.programs)
+        })?;
+
+        // The nodes' namespaces are made meanwhile.
+        let nodes = (1..=self.nodes)
+            .map(|number| self.node(number))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        wait::until(
+            "the API server is ready",
+            &[&control.apiserver, &control.etcd],
+            || self.ask(&["get", "--raw", "/readyz"]).map(drop),
+        )?;
+        started += ensure(&control.then())?;
+        for (node, holder_started) in &nodes {
+            started += usize::from(*holder_started);
+            started += ensure(&self.daemons(node)?.all())?;
+        }
+        self.settle(&control)?;
+        for (node, _) in &nodes {
+            self.await_node(node.number, &self.daemons(node)?)?;
+        }
+        Ok(started)
+    }
+
+    /// What a test takes for granted of any cluster: its objects, a service account, names.
+    fn settle(&self, control: &Control) -> anyhow::Result<()> {
+        let objects = objects::all(self.layout);
+        self.once("objects", &objects.to_string(), || {
+            wait::until("objects can be applied", &[&control.apiserver], || {
+                self.kubectl.apply(&objects).map_err(|error| error.to_string())
+            })
+        })?;
+        wait::until(
+            "there is a service account",
+            &[&control.controllers, &control.apiserver],
+            || self.ask(&["get", "serviceaccount", "default"]).map(drop),
+        )?;
+        let dns = control::dns_address(self.layout);
+        wait::until("CoreDNS is ready", &[&control.dns], || {
+            wait::http_ok(dns, "/ready")
+        })?;
+        control.scheduler.check()
+    }
+
+    /// A node's namespaces. Whether they had to be made.
+    fn node(&self, number: u8) -> anyhow::Result<(Node, bool)> {
+        let layout = self.layout;
+        network::ensure_node(layout, number, self.nodes)?;
+        let cgroups = [
+            node::pods_cgroup(layout, number),
+            node::system_cgroup(layout, number),
+        ];
+        for cgroup in &cgroups {
+            self.hierarchies.ensure(cgroup)?;
+        }
+        let node = Node::of(layout, number, &self.hierarchies);
+        node.make_folders(&layout.registry())?;
+        if node.holder.process().is_none() {
+            // Whatever runs of the node still has mounts that new programs would not see.
+            let marks = Marks {
+                cgroups: cgroups.into(),
+                netns: vec![layout.node_netns(number)],
+                holders: Vec::new(),
+                folder: layout.node_folder(number),
+            };
+            marks.kill(&self.hierarchies)?;
+        }
+        let started = node.holder.ensure()?;
+        wait::until("the node's folders are mounted", &[&node.holder], || {
+            node.is_mounted()
+        })?;
+        Ok((node, started))
+    }
+
+    fn daemons(&self, node: &Node) -> anyhow::Result<Daemons> {
+        let name = node_name(node.number);
+        let holder = node
+            .holder
+            .process()
+            .with_context(|| format!("{} was ended", node.holder.title))?;
+        node.daemons(
+            self.layout,
+            &self.programs,
+            &self.hierarchies,
+            self.options,
+            &holder,
+        )
+        .with_context(|| format!("{name} can't be configured"))
+    }
+
+    fn await_node(&self, number: u8, daemons: &Daemons) -> anyhow::Result<()> {
+        let name = node_name(number);
+        let socket = node::cri_socket(&self.layout.node_folder(number));
+        wait::until(
+            &format!("containerd of {name} listens"),
+            &[&daemons.containerd],
+            || {
+                UnixStream::connect(&socket)
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            },
+        )?;
+        let address = self.layout.node_ip(number);
+        let needed = [&daemons.kubelet, &daemons.containerd];
+        wait::until(&format!("kubelet of {name} is well"), &needed, || {
+            wait::http_ok((address, KUBELET_HEALTH_PORT).into(), "/healthz")
+        })?;
+        wait::until(
+            &format!("kube-proxy of {name} is well"),
+            &[&daemons.proxy],
+            || wait::http_ok((address, PROXY_HEALTH_PORT).into(), "/healthz"),
+        )?;
+        wait::until(&format!("{name} is Ready"), &needed, || {
+            let node = self.ask(&["get", "node", &name, "-o", "json"])?;
+            let node: Value = serde_json::from_str(&node).map_err(|error| error.to_string())?;
+            let conditions = node["status"]["conditions"].as_array();
+            let ready = conditions
+                .into_iter()
+                .flatten()
+                .find(|condition| condition["type"] == "Ready");
+            match ready {
+                Some(ready) if ready["status"] == "True" => Ok(()),
+                Some(ready) => Err(ready["message"].to_string()),
+                None => Err("it has not said so yet".to_owned()),
+            }
+        })
+    }
+
+    /// Runs `action` unless it was run before with the same `input`.
+    fn once(
+        &self,
+        what: &str,
+        input: &str,
+        action: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mark = self.layout.control_folder().join(format!("{what}.done"));
+        let hash = hex::encode(Sha256::digest(input));
+        if std::fs::read_to_string(&mark).is_ok_and(|done| done == hash) {
+            return Ok(());
+        }
+        action()?;
+        write(&mark, &hash)
+    }
+
+    fn ask(&self, args: &[&str]) -> Result<String, String> {
+        self.kubectl.run(args).map_err(|error| error.to_string())
+    }
+}
+
+fn ensure(components: &[&Component]) -> anyhow::Result<usize> {
+    let mut started = 0;
+    for component in components {
+        started += usize::from(component.ensure()?);
+    }
+    Ok(started)
+}
