@@ -1,4 +1,4 @@
-//! `make bench-host`: what a request, an instance and a service cost here, beside peers that are measured in the same run. What the
+//! `make bench-host`, `make bench-shim`: what a request, an instance, a service and a pod cost here, beside peers that are measured in the same run. What the
 //! figures mean is in docs/benchmarks.md.
 //!
 //! One program with several parts: `host` drives, and starts the others as processes of their own, so that each measures itself
@@ -12,6 +12,7 @@ mod machine;
 mod native;
 mod neighbours;
 mod process;
+mod shim;
 mod table;
 mod throughput;
 mod web;
@@ -35,6 +36,8 @@ enum Part {
     /// Everything, in one run: prints a table, and writes the figures as JSON.
     #[command(alias = "all")]
     Host(host::Options),
+    /// Pods on a real cluster, beside runc and a shim that does nothing.
+    Shim(shim::Options),
     /// A server of hyper alone that answers as the component does.
     Native {
         /// Where to listen.
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = shoal_service::runtime()?;
     match part {
         Part::Host(options) => runtime.block_on(host::run(&options)),
+        Part::Shim(options) => runtime.block_on(shim::run(&options)),
         Part::Native { address } => runtime.block_on(native::serve(address)),
         Part::InsideCalls(options) => inside::calls::run(&options, &runtime),
         Part::InsideFirst(options) => runtime.block_on(inside::first::run(&options)),

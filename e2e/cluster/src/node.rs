@@ -214,6 +214,8 @@ impl Node {
             .env
             .push(("SHOAL_RUN", shoal_run(&self.folder).into_os_string()));
         containerd.env.push(("SHOAL_ROOT", at("shoal").into_os_string()));
+        let workers = format!("{}/shoal", system_cgroup(layout, self.number));
+        containerd.env.push(("SHOAL_CGROUP", workers.into()));
         let kubelet = component(
             "kubelet",
             vec![

@@ -10,7 +10,7 @@
 //! ```
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The folders of this node.
 #[derive(Clone, Debug)]
@@ -53,12 +53,10 @@ impl Paths {
         self.root.join("incoming")
     }
 
-    /// The name of our cgroup under each controller: two nodes on one machine, as tests have them, differ in it.
+    /// The control group that workers' groups lie in, below the root of each hierarchy: `SHOAL_CGROUP`, or `shoal`.
     pub(crate) fn cgroup(&self) -> String {
-        if self.run == Path::new("/run/shoal") {
-            return "shoal".to_owned();
-        }
-        let name = self.run.to_string_lossy().replace('/', "-");
-        format!("shoal{name}")
+        let name = env::var("SHOAL_CGROUP").unwrap_or_default();
+        let name = name.trim_matches('/');
+        if name.is_empty() { "shoal" } else { name }.to_owned()
     }
 }

@@ -1,0 +1,16 @@
+//! Pods of components on a real cluster, a module for each subject. What they share is in `shoal_pods`. One at a time
+//! (`--test-threads 1`): some look at all that a node holds, some kill what all pods of a node depend on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests; clippy sees helper functions as something else"
+)]
+
+mod crashes;
+mod endings;
+mod lifecycle;
+mod many;
+mod network;
+mod refusals;
+mod workers;
