@@ -122,6 +122,47 @@ pub fn component(
     Ok(component)
 }
 
+/// What a component of a WasmService may hold and one of a pod does not yet. It is refused, never ignored.
+pub fn unsupported(component: &Component) -> Vec<Problem> {
+    let Component {
+        links, capabilities, ..
+    } = component;
+    let by_reference = |grant: &crate::ConfigGrant| grant.value_from.is_some();
+    let held = [
+        ("links", !links.is_empty(), "links between components"),
+        (
+            "capabilities.keyValue",
+            !capabilities.key_value.is_empty(),
+            "key-value stores",
+        ),
+        (
+            "capabilities.filesystem",
+            !capabilities.filesystem.is_empty(),
+            "volumes",
+        ),
+        (
+            "capabilities.secrets",
+            !capabilities.secrets.is_empty(),
+            "secrets",
+        ),
+        (
+            "capabilities.messaging",
+            !capabilities.messaging.is_empty(),
+            "messaging",
+        ),
+        (
+            "capabilities.config",
+            capabilities.config.iter().any(by_reference),
+            "configuration from other objects",
+        ),
+    ];
+    let problem = |(field, _, what)| unreadable(field, format!("{what}: not supported in a pod yet"));
+    held.into_iter()
+        .filter(|(_, held, _)| *held)
+        .map(problem)
+        .collect()
+}
+
 fn variable((name, value): &(String, String)) -> k8s_openapi::api::core::v1::EnvVar {
     k8s_openapi::api::core::v1::EnvVar {
         name: name.clone(),
@@ -202,6 +243,20 @@ mod tests {
         };
         let granted = component(&other, &said).unwrap().capabilities.network.unwrap();
         assert_eq!(granted.outbound[0].host, "a.example");
+    }
+
+    #[test]
+    fn what_needs_other_objects_is_refused() {
+        let said = annotations(&[(
+            CAPABILITIES,
+            "{secrets: [{name: a, secretKeyRef: {name: b, key: c}}], config: [{name: a, value: b}]}",
+        )]);
+        let component = component(&container(), &said).unwrap();
+        let refused: Vec<_> = unsupported(&component).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            refused,
+            ["capabilities.secrets: secrets: not supported in a pod yet"]
+        );
     }
 
     #[test]

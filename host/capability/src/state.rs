@@ -161,7 +161,7 @@ mod tests {
             memory: 1 << 20,
             cpu_time: Duration::from_secs(1),
         };
-        State::new(grants, RequestId(1), Limiter::new(limits))
+        State::new(grants, RequestId(1), Limiter::new(limits, Arc::default()))
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! Reading a counter costs nothing beside reading the thread's CPU clock, which is a system call for every poll. The price is
 //! precision: a stretch of work that a tick falls into counts as a whole one, any other as none, which is right on average.
 
-use crate::turn;
+use crate::{Meter, turn};
 use std::cell::Cell;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -53,19 +54,24 @@ pub(crate) fn is_metered() -> bool {
 
 pin_project_lite::pin_project! {
     /// A future whose CPU time is counted, see [`metered`].
-    pub struct Metered<F> {
+    pub struct Metered<M, F> {
+        meter: M,
         spent: u64,
         #[pin]
         inner: F,
     }
 }
 
-/// Counts the CPU time of `inner`, which calls one instance, so that the instance's limiter sees it.
-pub fn metered<F: Future>(inner: F) -> Metered<F> {
-    Metered { spent: 0, inner }
+/// Counts the CPU time of `inner`, which calls one instance: for the instance's limiter, and for its component's meter.
+pub fn metered<M: Deref<Target = Meter>, F: Future>(meter: M, inner: F) -> Metered<M, F> {
+    Metered {
+        meter,
+        spent: 0,
+        inner,
+    }
 }
 
-impl<F: Future> Future for Metered<F> {
+impl<M: Deref<Target = Meter>, F: Future> Future for Metered<M, F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -75,7 +81,9 @@ impl<F: Future> Future for Metered<F> {
             spent: *this.spent,
         });
         let polled = this.inner.poll(cx);
+        let before = *this.spent;
         *this.spent = ticks(CLOCK.replace(outer));
+        this.meter.spend(*this.spent - before);
         turn::end();
         polled
     }
@@ -94,19 +102,28 @@ mod tests {
     #[test]
     fn only_the_time_inside_a_poll_counts_and_nesting_does_not_leak() {
         let mut polls = 0;
-        let mut future = metered(std::future::poll_fn(move |_| {
-            polls += 1;
-            tick(3);
-            assert!(metered(async { tick(5) }).now_or_never().is_some());
-            if polls == 2 {
-                // 3 of its own in each poll, and 5 of the future within, which ran on its time.
-                return Poll::Ready(spent());
-            }
-            Poll::Pending
-        }));
+        let meter = Meter::default();
+        let mut future = metered(
+            &meter,
+            std::future::poll_fn(move |_| {
+                polls += 1;
+                tick(3);
+                assert!(
+                    metered(&Meter::default(), async { tick(5) })
+                        .now_or_never()
+                        .is_some()
+                );
+                if polls == 2 {
+                    // 3 of its own in each poll, and 5 of the future within, which ran on its time.
+                    return Poll::Ready(spent());
+                }
+                Poll::Pending
+            }),
+        );
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(future.poll_unpin(&mut cx).is_pending());
         tick(100);
         assert_eq!(future.poll_unpin(&mut cx), Poll::Ready(TICK * 16));
+        assert_eq!(meter.cpu(), TICK * 16);
     }
 }

@@ -70,13 +70,12 @@ fn text(error: &wasmtime::Error) -> String {
 mod tests {
     use super::*;
     use crate::Limits;
+    use std::sync::Arc;
     use wasmtime::ResourceLimiter;
 
     fn limiter() -> Limiter {
-        Limiter::new(Limits {
-            memory: 10,
-            cpu_time: Duration::from_secs(1),
-        })
+        let cpu_time = Duration::from_secs(1);
+        Limiter::new(Limits { memory: 10, cpu_time }, Arc::default())
     }
 
     #[test]

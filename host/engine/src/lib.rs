@@ -6,6 +6,7 @@ mod error;
 mod fault;
 mod limiter;
 mod load;
+mod meter;
 mod pool;
 mod profile;
 mod swap;
@@ -17,6 +18,7 @@ pub use error::EngineError;
 pub use fault::Fault;
 pub use limiter::{Bounded, Exceeded, Limiter, Limits};
 pub use load::Loaded;
+pub use meter::Meter;
 pub use pool::{Permit, PoolOptions, PoolStats};
 pub use profile::{Variant, config};
 

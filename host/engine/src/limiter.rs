@@ -1,6 +1,7 @@
 //! What one instance may spend: memory, tables, CPU time. Deadlines by the wall clock are kept by who calls the instance.
 
-use crate::{cpu, turn};
+use crate::{Meter, cpu, turn};
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -49,15 +50,17 @@ pub struct Limiter {
     limits: Limits,
     used: u64,
     refused: Option<Exceeded>,
+    meter: Arc<Meter>,
 }
 
 impl Limiter {
-    /// A limiter for a new instance.
-    pub fn new(limits: Limits) -> Self {
+    /// A limiter for a new instance of the component that `meter` counts for.
+    pub fn new(limits: Limits, meter: Arc<Meter>) -> Self {
         Self {
             limits,
             used: 0,
             refused: None,
+            meter,
         }
     }
 
@@ -97,7 +100,14 @@ impl Limiter {
             return false;
         }
         self.used = wanted;
+        self.meter.grow(by);
         true
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.meter.shrink(self.used);
     }
 }
 
@@ -116,10 +126,8 @@ mod tests {
     use super::*;
 
     fn limiter(memory: u64) -> Limiter {
-        Limiter::new(Limits {
-            memory,
-            cpu_time: Duration::from_secs(1),
-        })
+        let cpu_time = Duration::from_secs(1);
+        Limiter::new(Limits { memory, cpu_time }, Arc::default())
     }
 
     #[test]
@@ -144,7 +152,10 @@ mod tests {
         let mut limiter = limiter(1000);
         assert!(limiter.memory_growing(0, 400, None).expect("no error"));
         assert!(limiter.memory_growing(400, 1000, None).expect("no error"));
-        assert_eq!(limiter.used(), 1000);
+        assert_eq!((limiter.used(), limiter.meter.memory()), (1000, 1000));
         assert!(!limiter.memory_growing(1000, usize::MAX, None).expect("no error"));
+        let meter = Arc::clone(&limiter.meter);
+        drop(limiter);
+        assert_eq!(meter.memory(), 0);
     }
 }

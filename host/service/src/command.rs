@@ -1,19 +1,17 @@
 //! `wasi:cli` components: run once, to an exit code. No trigger calls them yet.
 
-use crate::admission::Admission;
+use crate::code::Linked;
 use crate::deadline::{after, by};
-use crate::limits::UnitLimits;
-use crate::prepare::{admit, exports, granted};
-use crate::unit::Unit;
+use crate::prepare::granted;
+use crate::unit::{Unit, Usage};
 use crate::{Host, ServiceError};
 use shoal_api::{Component, Problem};
 use shoal_artifact::{Progress, Source};
 use shoal_capability::{GrantsBuilder, Mount, Stdio};
 use shoal_engine::{Fault, metered};
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wasmtime::component::Linker;
 use wasmtime_wasi::I32Exit;
 
 /// A program to run.
@@ -37,6 +35,14 @@ pub enum Exit {
     Fault(Fault),
 }
 
+/// A program that is ready to run.
+pub struct Program {
+    unit: Unit,
+    linked: Arc<Linked>,
+    /// `wasi:cli/run` of 0.3.
+    concurrent: bool,
+}
+
 impl Host {
     /// Runs a program with the standard streams of this process.
     ///
@@ -53,57 +59,36 @@ impl Host {
         let ready = self
             .load_from(source, self.fetch_options(), progress)
             .await
-            .map_err(|error| error.of(&component.name))?;
-        let description = &ready.compiled.description;
-        let Some(run) = description.export("wasi:cli/run") else {
-            return Err(ServiceError::Exports {
+            .map_err(|source| ServiceError::Artifact {
                 component: component.name.clone(),
-                exports: exports(description),
-                wanted:
-                    "`shoal run` calls wasi:cli/run: a service is started from its manifest with `shoal up`"
-                        .to_owned(),
-            });
-        };
-        let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
-        admit(component, 0, description)?;
-        let mut linker = Linker::new(ready.engine.wasmtime());
-        let imports = description.imports.iter().map(|import| import.name.as_str());
-        shoal_capability::link(&mut linker, imports).map_err(|source| ServiceError::Capability {
-            component: component.name.clone(),
-            source,
-        })?;
-        let misfit = |source| ServiceError::World {
-            component: component.name.clone(),
-            world: if concurrent {
-                "wasi:cli/command@0.3"
-            } else {
-                "wasi:cli/command@0.2"
-            },
-            source,
-        };
-        let pre = linker.instantiate_pre(ready.loaded.component()).map_err(misfit)?;
+                source,
+            })?;
         let grants = GrantsBuilder {
             env: variables(component)?,
             mounts: mounts.clone(),
             stdio: Stdio::Inherit,
             ..granted(&component.name, component)?
         };
-        let grants = grants.build().map_err(|source| ServiceError::Capability {
-            component: component.name.clone(),
-            source,
-        })?;
-        let unit = Unit {
-            service: component.name.clone(),
-            component: component.name.clone(),
-            engine: ready.engine.clone(),
-            grants,
-            limits: UnitLimits::from(&component.limits),
-            admission: Admission::new(1, 0),
-            requests: AtomicU64::new(0),
-        };
-        let (_permit, mut store) = unit.store(&ready.loaded, unit.next_request()).await;
+        let program = self.machine.program(&component.name, component, &ready, grants)?;
+        Ok(program.run(*timeout).await)
+    }
+}
+
+impl Program {
+    pub(crate) fn new(unit: Unit, linked: Arc<Linked>, concurrent: bool) -> Self {
+        Self {
+            unit,
+            linked,
+            concurrent,
+        }
+    }
+
+    /// Runs it to its end, or for as long as `timeout` allows.
+    pub async fn run(&self, timeout: Option<Duration>) -> Exit {
+        let (unit, pre) = (&self.unit, self.linked.pre.clone());
+        let (_permit, mut store) = unit.store(&self.linked.loaded, unit.next_request()).await;
         let called = async {
-            if concurrent {
+            if self.concurrent {
                 use wasmtime_wasi::p3::bindings::CommandPre;
                 let command = CommandPre::new(pre)?.instantiate_async(&mut store).await?;
                 store
@@ -115,27 +100,32 @@ impl Host {
                 command.wasi_cli_run().call_run(&mut store).await
             }
         };
-        let called = metered(called);
+        let called = metered(unit.meter(), called);
         let ended = match timeout {
-            Some(limit) => match by(after(Instant::now(), *limit), called).await {
+            Some(limit) => match by(after(Instant::now(), limit), called).await {
                 Ok(ended) => ended,
-                Err(_) => return Ok(Exit::Fault(Fault::Deadline { limit: *limit })),
+                Err(_) => return Exit::Fault(Fault::Deadline { limit }),
             },
             None => called.await,
         };
-        Ok(match ended {
+        match ended {
             Ok(Ok(())) => Exit::Code(0),
             Ok(Err(())) => Exit::Code(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
                 Some(exit) => Exit::Code(exit.0),
                 None => Exit::Fault(unit.fault(&error, &store)),
             },
-        })
+        }
+    }
+
+    /// What it has used, and uses now.
+    pub fn usage(&self) -> Usage {
+        self.unit.usage()
     }
 }
 
 /// Variables of a program have values, for there is no object to read them from.
-fn variables(component: &Component) -> Result<Vec<(String, String)>, ServiceError> {
+pub(crate) fn variables(component: &Component) -> Result<Vec<(String, String)>, ServiceError> {
     let mut problems = Vec::<Problem>::new();
     let objects = crate::Objects::default();
     let variables = crate::values::environment(component, "component", &objects, &mut problems);

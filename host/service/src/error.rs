@@ -1,6 +1,6 @@
 //! Why a service can't be run, with the component and what to do.
 
-use crate::resident::LinkError;
+use crate::code::LinkError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_capability::{CapabilityError, Denied};

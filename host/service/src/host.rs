@@ -1,16 +1,16 @@
-//! What all services of a process share: engines, compiler, artifacts, stores. A service of its own is in `prepare`.
+//! What all services of a process share: artifacts, compiler, stores, and the machine that runs them. A service of its own is in `prepare`.
 
 use crate::ServiceError;
-use crate::respond::HttpComponent;
+use crate::machine::{Machine, Ready, lock};
 use shoal_api::{Component, ImagePullPolicy, Store};
-use shoal_artifact::{Artifact, ArtifactError, Cache, Compiled, FetchOptions, Progress, PullPolicy, Source};
+use shoal_artifact::{ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
 use shoal_capability::LogSink;
 use shoal_capability::keyvalue::{KeyValue, Memory};
-use shoal_compile::{Compiler, Variant};
-use shoal_engine::{Engine, Engines, Loaded, PoolOptions};
+use shoal_compile::Compiler;
+use shoal_engine::PoolOptions;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Where the output of components goes.
@@ -33,22 +33,13 @@ pub struct HostOptions {
 
 /// Runs services.
 pub struct Host {
-    pub(crate) engines: Engines,
+    pub(crate) machine: Machine,
     pub(crate) logs: Arc<dyn Logs>,
     cache: Cache,
     compiler: Compiler,
     fetch: FetchOptions,
-    sweeper: Sweeper,
     /// Stores in memory, by service and name: they outlive a service that is prepared anew.
     stores: Mutex<HashMap<(String, String), Arc<Memory>>>,
-}
-
-/// A component, compiled and mapped.
-pub(crate) struct Ready {
-    pub(crate) artifact: Artifact,
-    pub(crate) compiled: Compiled,
-    pub(crate) engine: Engine,
-    pub(crate) loaded: Loaded,
 }
 
 impl Host {
@@ -61,17 +52,16 @@ impl Host {
             unload_after,
         } = options;
         Self {
-            engines: Engines::new(pool),
+            machine: Machine::new(pool, unload_after),
             logs,
             cache,
             compiler,
             fetch,
-            sweeper: Sweeper::new(unload_after),
             stores: Mutex::default(),
         }
     }
 
-    /// Brings a component here, compiles it where it is not in the cache, and maps it. Paths of files begin at `base`.
+    /// Brings a component here, and compiles it where it is not in the cache. Paths of files begin at `base`.
     pub(crate) async fn load(
         &self,
         component: &Component,
@@ -93,7 +83,10 @@ impl Host {
         }
         self.load_from(&source, &fetch, progress)
             .await
-            .map_err(|error| error.of(&component.name))
+            .map_err(|source| ServiceError::Artifact {
+                component: name(),
+                source,
+            })
     }
 
     pub(crate) async fn load_from(
@@ -101,25 +94,14 @@ impl Host {
         source: &Source,
         fetch: &FetchOptions,
         progress: &dyn Progress,
-    ) -> Result<Ready, LoadError> {
+    ) -> Result<Ready, ArtifactError> {
         let artifact = self.cache.fetch(source, fetch, progress).await?;
         let compiled = self.cache.compiled(&artifact, &self.compiler, progress).await?;
-        let engine = self.engines.get(match compiled.description.variant {
-            Variant::Plain => shoal_engine::Variant::Plain,
-            Variant::Concurrent => shoal_engine::Variant::Concurrent,
-        })?;
-        let loaded = engine.load(&compiled.path)?;
         Ok(Ready {
-            artifact,
-            compiled,
-            engine: engine.clone(),
-            loaded,
+            digest: artifact.digest.to_string(),
+            compiled: compiled.path,
+            description: compiled.description,
         })
-    }
-
-    /// Unmaps this component when it is not used.
-    pub(crate) fn sweep(&self, component: &Arc<HttpComponent>) {
-        self.sweeper.add(component);
     }
 
     /// How artifacts are pulled unless a component says otherwise.
@@ -136,46 +118,6 @@ impl Host {
     }
 }
 
-/// Looks at all components from time to time and unmaps those that were not used.
-struct Sweeper {
-    every: Duration,
-    components: Arc<Mutex<Vec<Weak<HttpComponent>>>>,
-    started: OnceLock<()>,
-}
-
-impl Sweeper {
-    fn new(every: Duration) -> Self {
-        Self {
-            every,
-            components: Arc::default(),
-            started: OnceLock::new(),
-        }
-    }
-
-    fn add(&self, component: &Arc<HttpComponent>) {
-        lock(&self.components).push(Arc::downgrade(component));
-        self.started.get_or_init(|| {
-            let (every, components) = (self.every, Arc::downgrade(&self.components));
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(every).await;
-                    let Some(components) = components.upgrade() else {
-                        return;
-                    };
-                    lock(&components).retain(|component| {
-                        let component = component.upgrade();
-                        component.inspect(|it| it.resident.sweep()).is_some()
-                    });
-                }
-            });
-        });
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// When a registry is asked unless somebody decides: `latest` may mean something else every time, any other tag is looked up once,
 /// as Kubernetes has it for `imagePullPolicy`.
 pub fn default_policy(source: &Source) -> PullPolicy {
@@ -184,25 +126,6 @@ pub fn default_policy(source: &Source) -> PullPolicy {
             PullPolicy::Always
         }
         _ => PullPolicy::IfNotPresent,
-    }
-}
-
-/// Why a component could not be loaded, before it has a name.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    #[error(transparent)]
-    Engine(#[from] shoal_engine::EngineError),
-}
-
-impl LoadError {
-    pub(crate) fn of(self, component: &str) -> ServiceError {
-        let component = component.to_owned();
-        match self {
-            Self::Artifact(source) => ServiceError::Artifact { component, source },
-            Self::Engine(source) => ServiceError::Engine { component, source },
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where instances come from: a fresh one for every request, or, for those who opted in, one that was used before.
 
+use crate::code::Linked;
 use crate::limits::ReuseLimits;
 use crate::unit::Unit;
 use shoal_capability::{RequestId, State};
-use shoal_engine::{Fault, Loaded, Permit};
+use shoal_engine::{Fault, Permit};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 use wasmtime::Store;
@@ -33,16 +34,16 @@ pub(crate) struct Live<I> {
 /// The instances of one component.
 pub(crate) struct Instances<T: Template> {
     template: T,
-    loaded: Loaded,
+    linked: Arc<Linked>,
     reuse: Option<ReuseLimits>,
     idle: Mutex<Vec<Live<T::Instance>>>,
 }
 
 impl<T: Template> Instances<T> {
-    pub(crate) fn new(template: T, loaded: &Loaded, reuse: Option<ReuseLimits>) -> Arc<Self> {
+    pub(crate) fn new(template: T, linked: &Arc<Linked>, reuse: Option<ReuseLimits>) -> Arc<Self> {
         let instances = Arc::new(Self {
             template,
-            loaded: loaded.clone(),
+            linked: Arc::clone(linked),
             reuse,
             idle: Mutex::default(),
         });
@@ -60,7 +61,7 @@ impl<T: Template> Instances<T> {
             live.store.data_mut().set_request(request);
             return Ok(live);
         }
-        let (permit, mut store) = unit.store(&self.loaded, request).await;
+        let (permit, mut store) = unit.store(&self.linked.loaded, request).await;
         match self.template.instantiate(&mut store).await {
             Ok(instance) => Ok(Live {
                 store,

@@ -7,6 +7,7 @@
 //! ```
 
 mod admission;
+mod code;
 mod command;
 mod deadline;
 mod error;
@@ -15,6 +16,8 @@ mod failure;
 mod host;
 mod instances;
 mod limits;
+mod machine;
+mod pods;
 mod prepare;
 mod request;
 mod resident;
@@ -26,14 +29,16 @@ mod values;
 mod volumes;
 mod world;
 
-pub use command::{Command, Exit};
+pub use command::{Command, Exit, Program};
 pub use error::ServiceError;
 pub use host::{Host, HostOptions, Logs, default_policy};
+pub use pods::{PodComponent, Pods, Serving};
 pub use prepare::{Service, ServiceComponent};
 pub use runtime::runtime;
+pub use unit::Usage;
 pub use values::Objects;
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
-pub use shoal_capability::{Denied, LogSink, Mount, Reason, RequestId, Stream, admit};
-pub use shoal_engine::{Exceeded, Fault, PoolOptions};
+pub use shoal_capability::{Denied, Dialer, LogSink, Mount, Reason, RequestId, Stream, admit};
+pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
 pub use shoal_trigger::http;

@@ -1,25 +1,19 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
-use crate::admission::Admission;
-use crate::host::Ready;
-use crate::limits::{ReuseLimits, UnitLimits};
-use crate::resident::{Recipe, Resident};
+use crate::machine::Callable;
 use crate::respond::HttpComponent;
-use crate::unit::Unit;
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
-use crate::world::{CALLABLE, World};
+use crate::world::CALLABLE;
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::Progress;
-use shoal_capability::{Grants, GrantsBuilder, NetworkOptions, Policy, Stdio, keyvalue};
+use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio, keyvalue};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// A service that is ready to answer.
 pub struct Service {
@@ -113,11 +107,11 @@ impl Host {
         };
         for (index, (component, grants)) in manifest.spec.components.iter().zip(grants).enumerate() {
             let ready = self.load(component, base, &*progress(&component.name)).await?;
-            let grants = grants.build().map_err(|source| ServiceError::Capability {
-                component: component.name.clone(),
-                source,
-            })?;
-            service.add(self, index, component, ready, grants)?;
+            let digest = ready.digest.clone();
+            let callable = self
+                .machine
+                .callable(&service.name, (index, component), ready, grants)?;
+            service.add(component, digest, callable);
         }
         service.route(manifest)?;
         Ok(service)
@@ -139,7 +133,7 @@ pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuil
     if let Some(network) = &component.capabilities.network {
         let policy = Policy::new(network).map_err(|source| ServiceError::Capability {
             component: component.name.clone(),
-            source,
+            source: source.into(),
         })?;
         let connections = component.limits.outbound_connections;
         builder.network = Some(NetworkOptions::local(policy, connections));
@@ -203,57 +197,19 @@ impl Service {
             .for_each(|component| component.resident.sweep());
     }
 
-    fn add(
-        &mut self,
-        host: &Host,
-        index: usize,
-        component: &Component,
-        ready: Ready,
-        grants: Arc<Grants>,
-    ) -> Result<(), ServiceError> {
-        let Ready {
-            artifact,
-            compiled,
-            engine,
-            ..
-        } = ready;
-        let description = compiled.description;
-        admit(component, index, &description)?;
-        let recipe = Recipe {
-            engine: engine.clone(),
-            compiled: compiled.path,
-            description,
-            reuse: component.reuse.as_ref().map(ReuseLimits::from),
+    fn add(&mut self, component: &Component, digest: String, callable: Callable) {
+        let name = component.name.clone();
+        let world = match callable {
+            Callable::Http(callable, world) => {
+                self.callable.insert(name.clone(), callable);
+                Some(world)
+            }
+            Callable::Not(exports) => {
+                self.uncallable.insert(name.clone(), exports);
+                None
+            }
         };
-        let world = recipe
-            .load()
-            .map_err(|error| ServiceError::link(&component.name, error))?;
-        self.components.push(ServiceComponent {
-            name: component.name.clone(),
-            digest: artifact.digest.to_string(),
-            world: world.as_ref().map(World::name),
-        });
-        let Some(world) = world else {
-            self.uncallable
-                .insert(component.name.clone(), exports(&recipe.description));
-            return Ok(());
-        };
-        let unit = Unit {
-            service: self.name.clone(),
-            component: component.name.clone(),
-            engine,
-            grants,
-            limits: UnitLimits::from(&component.limits),
-            admission: Admission::new(component.limits.concurrency, component.limits.queue_length),
-            requests: AtomicU64::new(first_request()),
-        };
-        let callable = Arc::new(HttpComponent {
-            unit: Arc::new(unit),
-            resident: Resident::new(recipe, world),
-        });
-        host.sweep(&callable);
-        self.callable.insert(component.name.clone(), callable);
-        Ok(())
+        self.components.push(ServiceComponent { name, digest, world });
     }
 
     /// Connects HTTP triggers with the components that they call.
@@ -274,9 +230,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-/// Where the numbers of a component's requests begin: anywhere, so that two components, or two runs, share none in a log.
-fn first_request() -> u64 {
-    std::hash::RandomState::new().build_hasher().finish()
 }

@@ -1,55 +1,34 @@
 //! A component's native code: mapped when it is called, unmapped when nobody has called it for a while. At rest it is a file on
 //! disk and a row in a table.
 
+use crate::code::{Code, LinkError};
 use crate::limits::ReuseLimits;
 use crate::world::World;
 use arc_swap::ArcSwapOption;
-use shoal_capability::CapabilityError;
 use shoal_compile::Description;
-use shoal_engine::{Engine, EngineError};
+use shoal_engine::Engine;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::component::Linker;
 
 /// All that is needed to map a component. Whether it may run has been decided.
 pub(crate) struct Recipe {
+    pub(crate) code: Arc<Code>,
     pub(crate) engine: Engine,
     pub(crate) compiled: PathBuf,
     pub(crate) description: Description,
     pub(crate) reuse: Option<ReuseLimits>,
 }
 
-/// Why a component could not be mapped and linked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Capability(#[from] CapabilityError),
-    #[error("the compiled file no longer holds what it held")]
-    Uncallable,
-    #[error("it does not fit {world}: {source:#}")]
-    World {
-        world: &'static str,
-        source: wasmtime::Error,
-    },
-}
-
 impl Recipe {
     /// Maps and links the component. None where no trigger can call it.
     pub(crate) fn load(&self) -> Result<Option<World>, LinkError> {
-        let loaded = self.engine.load(&self.compiled)?;
-        let mut linker = Linker::new(self.engine.wasmtime());
-        let imports = self.description.imports.iter().map(|import| import.name.as_str());
-        shoal_capability::link(&mut linker, imports)?;
-        let misfit = |world| move |source| LinkError::World { world, source };
-        let pre = linker
-            .instantiate_pre(loaded.component())
-            .map_err(misfit("what Shoal provides"))?;
-        World::of(&self.description, &pre, &loaded, self.reuse)
+        let linked = self
+            .code
+            .linked(&self.engine, &self.compiled, &self.description)?;
+        World::of(&self.description, &linked, self.reuse)
             .transpose()
-            .map_err(misfit("the world of its exports"))
+            .map_err(LinkError::misfit("the world of its exports"))
     }
 }
 

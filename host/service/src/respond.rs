@@ -61,11 +61,11 @@ async fn respond(
         .await
         .map_err(|passed| late(unit, passed))??;
     let exchange = Exchange::new();
-    let call = by(deadline, metered(world.call(unit, id, request, &exchange)));
+    let call = world.call(unit, id, request, &exchange);
     let mut call: Call = {
         let (unit, exchange) = (Arc::clone(unit), Arc::clone(&exchange));
         Box::pin(async move {
-            let mut call = std::pin::pin!(call);
+            let mut call = std::pin::pin!(by(deadline, metered(unit.meter(), call)));
             let ended = match call.as_mut().await {
                 Ok(ended) => ended,
                 Err(passed) => Err(late(&unit, passed)),

@@ -2,10 +2,13 @@
 
 use crate::admission::Admission;
 use crate::limits::UnitLimits;
+use shoal_api::Component;
 use shoal_capability::{Grants, RequestId, State};
-use shoal_engine::{Engine, Fault, Limiter, Loaded, Permit};
+use shoal_engine::{Engine, Fault, Limiter, Loaded, Meter, Permit};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use wasmtime::Store;
 
 /// What every world of a component needs.
@@ -16,19 +19,60 @@ pub(crate) struct Unit {
     pub(crate) grants: Arc<Grants>,
     pub(crate) limits: UnitLimits,
     pub(crate) admission: Admission,
-    /// Counts requests, from anywhere.
-    pub(crate) requests: AtomicU64,
+    meter: Arc<Meter>,
+    /// Where the numbers of its requests begin: anywhere, so that two components, or two runs, share none in a log.
+    first_request: u64,
+    next_request: AtomicU64,
+}
+
+/// What a component has used since it was started, and uses now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time, guests and host calls together.
+    pub cpu: Duration,
+    /// Bytes in memories and tables of the instances that exist now.
+    pub memory: u64,
+    /// Requests that were begun.
+    pub requests: u64,
 }
 
 impl Unit {
+    pub(crate) fn new(service: &str, component: &Component, engine: Engine, grants: Arc<Grants>) -> Self {
+        let first_request = std::hash::RandomState::new().build_hasher().finish();
+        Self {
+            service: service.to_owned(),
+            component: component.name.clone(),
+            engine,
+            grants,
+            limits: UnitLimits::from(&component.limits),
+            admission: Admission::new(component.limits.concurrency, component.limits.queue_length),
+            meter: Arc::default(),
+            first_request,
+            next_request: AtomicU64::new(first_request),
+        }
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let next = self.next_request.load(Ordering::Relaxed);
+        Usage {
+            cpu: self.meter.cpu(),
+            memory: self.meter.memory(),
+            requests: next.wrapping_sub(self.first_request),
+        }
+    }
+
     pub(crate) fn next_request(&self) -> RequestId {
-        RequestId(self.requests.fetch_add(1, Ordering::Relaxed))
+        RequestId(self.next_request.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Room in the pool, and a store for a new instance.
     pub(crate) async fn store(&self, loaded: &Loaded, request: RequestId) -> (Permit, Store<State>) {
         let permit = self.engine.acquire(loaded).await;
-        let limiter = Limiter::new(self.limits.instance);
+        let limiter = Limiter::new(self.limits.instance, Arc::clone(&self.meter));
         let state = State::new(Arc::clone(&self.grants), request, limiter);
         (permit, self.engine.store(state))
     }

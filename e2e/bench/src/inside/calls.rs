@@ -7,7 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use shoal_capability::{Grants, GrantsBuilder, RequestId, State};
-use shoal_engine::{Engine, Engines, Limiter, Limits, Loaded, Permit, PoolOptions, Variant, metered};
+use shoal_engine::{Engine, Engines, Limiter, Limits, Loaded, Meter, Permit, PoolOptions, Variant, metered};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +40,7 @@ pub(crate) struct Template {
     loaded: Loaded,
     pre: ProxyPre<State>,
     grants: Arc<Grants>,
+    meter: Arc<Meter>,
 }
 
 impl Template {
@@ -59,6 +60,7 @@ impl Template {
             loaded,
             pre,
             grants: GrantsBuilder::default().build()?,
+            meter: Arc::default(),
         })
     }
 
@@ -69,7 +71,11 @@ impl Template {
             memory: 64 << 20,
             cpu_time: Duration::from_secs(1),
         };
-        let state = State::new(Arc::clone(&self.grants), RequestId(1), Limiter::new(limits));
+        let state = State::new(
+            Arc::clone(&self.grants),
+            RequestId(1),
+            Limiter::new(limits, Arc::clone(&self.meter)),
+        );
         Room {
             store: self.engine.store(state),
             _permit: permit,
@@ -78,7 +84,7 @@ impl Template {
 
     async fn instance(&self) -> anyhow::Result<(Room, Proxy)> {
         let mut room = self.room().await;
-        let instance = metered(self.pre.instantiate_async(&mut room.store)).await?;
+        let instance = metered(&*self.meter, self.pre.instantiate_async(&mut room.store)).await?;
         Ok((room, instance))
     }
 
@@ -95,6 +101,7 @@ impl Template {
             *answer.lock().unwrap_or_else(PoisonError::into_inner) = response.ok();
         })?;
         metered(
+            &*self.meter,
             instance
                 .wasi_http_incoming_handler()
                 .call_handle(store, request, out),

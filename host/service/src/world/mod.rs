@@ -8,18 +8,17 @@ pub(crate) use http2::Http2;
 pub(crate) use http3::Http3;
 pub(crate) use my_service::MyService;
 
+use crate::code::Linked;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
 use crate::unit::Unit;
-use shoal_capability::{RequestId, State};
+use shoal_capability::RequestId;
 use shoal_compile::Description;
-use shoal_engine::Loaded;
 use shoal_trigger::http::Request;
 use std::pin::Pin;
 use std::sync::Arc;
-use wasmtime::component::InstancePre;
 
 /// A call on its way: it puts the head of the answer into its [`Exchange`] and ends when the guest has.
 pub(crate) type Call = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -43,18 +42,19 @@ impl World {
     /// The world of a component by its exports; none where no trigger can call it.
     pub(crate) fn of(
         description: &Description,
-        pre: &InstancePre<State>,
-        loaded: &Loaded,
+        linked: &Arc<Linked>,
         reuse: Option<ReuseLimits>,
     ) -> Option<wasmtime::Result<Self>> {
         if description.export("wasi:http/incoming-handler").is_some() {
-            return Some(Http2::new(pre).map(|it| Self::Http2(Instances::new(it, loaded, reuse))));
+            return Some(Http2::new(&linked.pre).map(|it| Self::Http2(Instances::new(it, linked, reuse))));
         }
         if description.export("wasi:http/handler").is_some() {
-            return Some(Http3::new(pre).map(|it| Self::Http3(Instances::new(it, loaded, reuse))));
+            return Some(Http3::new(&linked.pre).map(|it| Self::Http3(Instances::new(it, linked, reuse))));
         }
         if description.export("handle-request").is_some() {
-            return Some(MyService::new(pre).map(|it| Self::MyService(Instances::new(it, loaded, reuse))));
+            return Some(
+                MyService::new(&linked.pre).map(|it| Self::MyService(Instances::new(it, linked, reuse))),
+            );
         }
         None
     }

@@ -20,10 +20,11 @@ fn store(rules: Vec<OutboundRule>, connections: u32) -> Store<State> {
     }
     .build()
     .expect("grants");
-    let limiter = Limiter::new(Limits {
+    let limits = Limits {
         memory: 1 << 20,
         cpu_time: Duration::from_secs(1),
-    });
+    };
+    let limiter = Limiter::new(limits, Arc::default());
     let engine = Engine::new(Config::new().concurrency_support(true)).expect("an engine");
     Store::new(&engine, State::new(grants, RequestId(1), limiter))
 }

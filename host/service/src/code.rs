@@ -1,0 +1,97 @@
+//! Native code, mapped and linked: once for each compiled file, however many components run it. When it is mapped and unmapped is
+//! decided in `resident`.
+
+use shoal_capability::{CapabilityError, State};
+use shoal_compile::Description;
+use shoal_engine::{Engine, EngineError, Loaded};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use wasmtime::component::{InstancePre, Linker};
+
+/// What is mapped now. A compiled file never changes: its name is its digest's.
+#[derive(Default)]
+pub(crate) struct Code {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    linked: HashMap<PathBuf, Weak<Linked>>,
+    /// Rows at which those are thrown out whose code is not mapped any more.
+    purge_at: usize,
+}
+
+/// A component that is ready to be instantiated.
+pub(crate) struct Linked {
+    pub(crate) loaded: Loaded,
+    pub(crate) pre: InstancePre<State>,
+}
+
+/// Why a component could not be mapped and linked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Capability(#[from] CapabilityError),
+    #[error("the compiled file no longer holds what it held")]
+    Uncallable,
+    #[error("it does not fit {world}: {source:#}")]
+    World {
+        world: &'static str,
+        source: wasmtime::Error,
+    },
+}
+
+impl LinkError {
+    pub(crate) fn misfit(world: &'static str) -> impl FnOnce(wasmtime::Error) -> Self {
+        move |source| Self::World { world, source }
+    }
+}
+
+impl Code {
+    /// The component in the file `compiled`, mapped and linked now where it is not.
+    pub(crate) fn linked(
+        &self,
+        engine: &Engine,
+        compiled: &Path,
+        description: &Description,
+    ) -> Result<Arc<Linked>, LinkError> {
+        if let Some(linked) = self.table().get(compiled) {
+            return Ok(linked);
+        }
+        // Outside of the lock: of two that come at the same time, one works for nothing.
+        let loaded = engine.load(compiled)?;
+        let mut linker = Linker::new(engine.wasmtime());
+        let imports = description.imports.iter().map(|import| import.name.as_str());
+        shoal_capability::link(&mut linker, imports)?;
+        let pre = linker
+            .instantiate_pre(loaded.component())
+            .map_err(LinkError::misfit("what Shoal provides"))?;
+        Ok(self.table().put(compiled, Linked { loaded, pre }))
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn get(&self, compiled: &Path) -> Option<Arc<Linked>> {
+        self.linked.get(compiled).and_then(Weak::upgrade)
+    }
+
+    fn put(&mut self, compiled: &Path, linked: Linked) -> Arc<Linked> {
+        if let Some(first) = self.get(compiled) {
+            return first;
+        }
+        if self.linked.len() >= self.purge_at {
+            self.linked.retain(|_, linked| linked.strong_count() > 0);
+            self.purge_at = 2 * self.linked.len() + 16;
+        }
+        let linked = Arc::new(linked);
+        self.linked.insert(compiled.to_owned(), Arc::downgrade(&linked));
+        linked
+    }
+}

@@ -1,0 +1,141 @@
+//! Components of pods: each is compiled already, and what it may reach outside of this process it reaches by way of somebody else. A
+//! worker's counterpart of `host`.
+
+use crate::command::variables;
+use crate::machine::{Callable, Machine, Ready};
+use crate::prepare::granted;
+use crate::respond::HttpComponent;
+use crate::values::{self, Objects};
+use crate::world::CALLABLE;
+use crate::{Program, ServiceError, Usage};
+use shoal_api::Component;
+use shoal_capability::{Dialer, GrantsBuilder, LogSink, Stdio};
+use shoal_compile::Description;
+use shoal_engine::{EngineError, PoolOptions};
+use shoal_trigger::http::{Handler, Routes};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A container of a pod.
+pub struct PodComponent<'a> {
+    /// What logs call it: `NAMESPACE/POD`.
+    pub pod: &'a str,
+    /// Its name, arguments, variables, capabilities and limits, all values resolved.
+    pub component: &'a Component,
+    /// The digest of the WebAssembly.
+    pub digest: String,
+    /// Its compiled file.
+    pub compiled: PathBuf,
+    /// What the compiler read from it.
+    pub description: Description,
+    /// Who resolves and connects for it.
+    pub dialer: Arc<dyn Dialer>,
+    /// Where its output goes.
+    pub logs: Arc<dyn LogSink>,
+}
+
+/// Runs components of pods.
+pub struct Pods {
+    machine: Machine,
+}
+
+/// A component that answers requests.
+pub struct Serving {
+    component: Arc<HttpComponent>,
+}
+
+impl Pods {
+    /// Starts the engines, each with a pool of this size: from here on nothing outside of compiled files is opened. A component that
+    /// nobody called for `unload_after`, and no longer than twice it, is unmapped.
+    ///
+    /// # Errors
+    ///
+    /// Where a pool's address space cannot be reserved.
+    pub fn new(pool: PoolOptions, unload_after: Duration) -> Result<Self, EngineError> {
+        let machine = Machine::new(pool, unload_after);
+        machine.start()?;
+        Ok(Self { machine })
+    }
+
+    /// Makes a component ready that answers requests.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or exports nothing that a request could call.
+    pub fn serve(&self, pod: PodComponent<'_>) -> Result<Serving, ServiceError> {
+        let (name, component) = (pod.pod, pod.component);
+        let (ready, grants) = pod.split()?;
+        match self.machine.callable(name, (0, component), ready, grants)? {
+            Callable::Http(component, _) => Ok(Serving { component }),
+            Callable::Not(exports) => Err(ServiceError::Exports {
+                component: component.name.clone(),
+                exports,
+                wanted: format!("a pod that serves exports {CALLABLE}"),
+            }),
+        }
+    }
+
+    /// Makes a component ready that is run once.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or is no program.
+    pub fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
+        let (name, component) = (pod.pod, pod.component);
+        let (ready, grants) = pod.split()?;
+        self.machine.program(name, component, &ready, grants)
+    }
+}
+
+impl PodComponent<'_> {
+    fn split(self) -> Result<(Ready, GrantsBuilder), ServiceError> {
+        let Self {
+            pod,
+            component,
+            digest,
+            compiled,
+            description,
+            dialer,
+            logs,
+        } = self;
+        let mut problems = shoal_api::pod::unsupported(component);
+        let objects = Objects::default();
+        let given = &component.capabilities.config;
+        let config = values::configuration(given, "component", &objects, &mut problems);
+        if !problems.is_empty() {
+            return Err(ServiceError::Manifest(problems));
+        }
+        let mut grants = GrantsBuilder {
+            env: variables(component)?,
+            config,
+            stdio: Stdio::Lines {
+                sink: logs,
+                rate: component.limits.log_rate.bytes(),
+            },
+            ..granted(pod, component)?
+        };
+        if let Some(network) = &mut grants.network {
+            network.dialer = dialer;
+        }
+        let ready = Ready {
+            digest,
+            compiled,
+            description,
+        };
+        Ok((ready, grants))
+    }
+}
+
+impl Serving {
+    /// All requests go to it.
+    pub fn routes(&self) -> Routes {
+        let handler = Arc::clone(&self.component) as Arc<dyn Handler>;
+        Routes::new([("/".to_owned(), handler)])
+    }
+
+    /// What it has used, and uses now.
+    pub fn usage(&self) -> Usage {
+        self.component.unit.usage()
+    }
+}
