@@ -1,0 +1,169 @@
+//! One task: a component that answers requests, or a program. Which tasks there are is in `domain`.
+
+use crate::broker::Broker;
+use crate::output::Output;
+use anyhow::{Context, bail};
+use shoal_protocol::{Ending, Exit, Role, Task};
+use shoal_service::http::{Running, ServerOptions, serve};
+use shoal_service::{Exceeded, Fault, PodComponent, Pods, Program, Serving, Usage};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// A task that runs. Dropped, it ends at once, with its connections.
+pub(crate) struct RunningTask {
+    what: What,
+    /// The program, or a server that stops: what ends by itself.
+    ending: Option<Abort>,
+    reported: Usage,
+}
+
+enum What {
+    Serves {
+        serving: Serving,
+        /// None once it stops.
+        server: Option<Running>,
+    },
+    Runs(Arc<Program>),
+}
+
+struct Abort(AbortHandle);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl RunningTask {
+    /// Starts `task` with its descriptors. `ended` is called when it ends by itself.
+    pub(crate) fn start(
+        task: &Task,
+        descriptors: Vec<OwnedFd>,
+        pods: &Pods,
+        broker: &Arc<Broker>,
+        ended: impl FnOnce(Exit) + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = |what| {
+            descriptors
+                .next()
+                .with_context(|| format!("{what} did not come with it"))
+        };
+        let output = Output::new(next("standard output")?, next("standard error")?)
+            .context("standard output and error")?;
+        let component = PodComponent {
+            pod: &task.pod,
+            component: &task.component,
+            digest: task.digest.clone(),
+            compiled: Path::new("/").join(file_name(&task.code)?),
+            description: task.description.clone(),
+            dialer: broker.dialer(&task.id),
+            logs: output,
+        };
+        let (what, ending) = match task.role {
+            Role::Serve => {
+                let serving = pods.serve(component)?;
+                let listener = listen(next("a listening socket")?).context("the listening socket")?;
+                let server = serve(listener, serving.routes(), ServerOptions::default())
+                    .context("the listening socket")?;
+                let server = Some(server);
+                (What::Serves { serving, server }, None)
+            }
+            Role::Run => {
+                let program = Arc::new(pods.program(component)?);
+                let limit = task.component.limits.request_timeout.as_std();
+                let ending = run(Arc::clone(&program), limit, ended);
+                return Ok(Self::new(What::Runs(program), Some(ending)));
+            }
+        };
+        Ok(Self::new(what, ending))
+    }
+
+    fn new(what: What, ending: Option<Abort>) -> Self {
+        Self {
+            what,
+            ending,
+            reported: Usage::default(),
+        }
+    }
+
+    /// Accepts no more requests. `ended` is called when those in flight are finished. A program is told nothing.
+    pub(crate) fn stop(&mut self, ended: impl FnOnce(Exit) + Send + 'static) {
+        let What::Serves { server, .. } = &mut self.what else {
+            return;
+        };
+        let Some(server) = server.take() else { return };
+        let stopping = tokio::spawn(async move {
+            // Whoever has waited long enough kills it.
+            server.shutdown(Duration::MAX).await;
+            ended(exit(Ending::Completed(0), String::new()));
+        });
+        self.ending = Some(Abort(stopping.abort_handle()));
+    }
+
+    /// What it uses, where that has changed since this was last asked.
+    pub(crate) fn usage(&mut self) -> Option<Usage> {
+        let usage = match &self.what {
+            What::Serves { serving, .. } => serving.usage(),
+            What::Runs(program) => program.usage(),
+        };
+        let changed = usage != self.reported;
+        self.reported = usage;
+        changed.then_some(usage)
+    }
+}
+
+/// The code's name, in the root and nowhere else.
+fn file_name(code: &str) -> anyhow::Result<&str> {
+    if code.contains('/') || code.starts_with('.') || code.is_empty() {
+        bail!("{code:?} is no name of a compiled file");
+    }
+    Ok(code)
+}
+
+fn listen(socket: OwnedFd) -> std::io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn run(program: Arc<Program>, limit: Duration, ended: impl FnOnce(Exit) + Send + 'static) -> Abort {
+    let running = tokio::spawn(async move { program.run(Some(limit)).await });
+    let abort = Abort(running.abort_handle());
+    tokio::spawn(async move {
+        match running.await {
+            Ok(end) => ended(how(end)),
+            // Our mistake, not the guest's; but its run is over.
+            Err(error) if error.is_panic() => ended(exit(
+                Ending::Trap,
+                "a mistake of Shoal's: the worker's log says which".to_owned(),
+            )),
+            Err(_) => {}
+        }
+    });
+    abort
+}
+
+fn how(end: shoal_service::Exit) -> Exit {
+    let fault = match end {
+        // Of an exit code the system keeps the lowest eight bits.
+        shoal_service::Exit::Code(code) => {
+            return exit(Ending::Completed(code.to_le_bytes()[0]), String::new());
+        }
+        shoal_service::Exit::Fault(fault) => fault,
+    };
+    let ending = match &fault {
+        Fault::Exceeded(Exceeded::Memory { .. }) => Ending::OutOfMemory,
+        Fault::Exceeded(Exceeded::CpuTime { .. }) | Fault::Deadline { .. } => Ending::Deadline,
+        Fault::Trap { .. } | Fault::Host { .. } => Ending::Trap,
+    };
+    exit(ending, fault.to_string())
+}
+
+pub(crate) fn exit(ending: Ending, message: String) -> Exit {
+    Exit { ending, message }
+}
