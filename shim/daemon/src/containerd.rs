@@ -17,8 +17,10 @@ use tokio::sync::Mutex;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Addresses {
     /// The socket of its gRPC services.
+    #[serde(rename = "grpc_address")]
     pub(crate) grpc: String,
     /// The socket of its ttrpc services, events among them.
+    #[serde(rename = "ttrpc_address")]
     pub(crate) ttrpc: String,
 }
 
