@@ -1,4 +1,4 @@
-//! Packets with descriptors over `SOCK_SEQPACKET`, and what keeper and daemon say to each other. What daemon and worker say to
+//! Packets with descriptors over `SOCK_SEQPACKET`, and what keeper and daemon have in common. What daemon and worker say to
 //! each other is theirs.
 //!
 //! A packet is one JSON document, with up to [`MAX_FDS`] descriptors beside it. The kernel keeps packets apart and in order, and
@@ -15,6 +15,7 @@
 mod asynchronous;
 mod channel;
 mod error;
+pub mod node;
 mod packet;
 pub mod store;
 
