@@ -9,7 +9,7 @@ export FUZZ_SECONDS ?= 60
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench fuzz clean
+.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench cluster cluster-env cluster-down fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,17 @@ bench-host: ## One component beside `wasmtime serve` and a native server
 
 bench: ## All benches
 	@scripts/bench.sh all
+
+cluster: ## A real Kubernetes on this machine (root; CLUSTER_FLAGS: --name, --nodes)
+	@scripts/setup.sh build
+	@scripts/setup.sh cluster
+	@scripts/cluster.sh up $(CLUSTER_FLAGS)
+
+cluster-env: ## What a shell needs to use it: eval "$(make -s cluster-env)"
+	@scripts/cluster.sh env $(CLUSTER_FLAGS)
+
+cluster-down: ## End it, and remove all that it left
+	@scripts/cluster.sh down $(CLUSTER_FLAGS)
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (by default 60)
 	@scripts/setup.sh fuzz

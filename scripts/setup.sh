@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench) needs is there, and nothing more.
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster) needs is there, and nothing more.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
 set -euo pipefail
@@ -10,9 +10,9 @@ if [ "${1:-}" = packages ]; then
     packages_only=true
     shift
 fi
-task=${1:?which task: build, demo, guests, fuzz, test or bench}
+task=${1:?which task: build, demo, guests, fuzz, test, bench or cluster}
 
-# program:Debian package:what for
+# program, or a file:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
 targets=()
 protoc="protoc:protobuf-compiler:containerd's API"
@@ -33,8 +33,18 @@ bench)
     programs+=("wrk:wrk:load")
     targets+=(wasm32-wasip1 wasm32-wasip2)
     ;;
+cluster)
+    programs+=("ip:iproute2:links and network namespaces" "nsenter:util-linux:entering namespaces" "nft:nftables:kube-proxy"
+        "busybox:busybox-static:the image of tests' clients" "docker-registry:docker-registry:the cluster's registry"
+        "pkg-config:pkg-config:building runc" "/usr/include/seccomp.h:libseccomp-dev:building runc")
+    # Debian's may be too old; from 1.21 on it fetches the version that the modules ask for.
+    if ! $packages_only && ! command -v go >/dev/null; then
+        echo "setup: Go is missing, which Kubernetes is built with: install 1.21 or later as https://go.dev/doc/install says" >&2
+        exit 1
+    fi
+    ;;
 *)
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test and bench" >&2
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench and cluster" >&2
     exit 2
     ;;
 esac
@@ -42,7 +52,7 @@ esac
 missing=() packages=()
 for entry in "${programs[@]}"; do
     IFS=: read -r program package purpose <<<"$entry"
-    command -v "$program" >/dev/null && continue
+    command -v "$program" >/dev/null || [ -f "$program" ] && continue
     missing+=("$program ($purpose)")
     packages+=("$package")
 done

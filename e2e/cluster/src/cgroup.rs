@@ -27,8 +27,8 @@ impl Hierarchies {
         Self::parse(&mountinfo).context("no cgroups are mounted: Kubernetes needs them")
     }
 
-    /// Where version 1 has a memory controller, version 2 has none (a hierarchy of version 2 beside it, as systemd's hybrid mode has
-    /// one, manages processes only): then all of version 1 are taken, and otherwise the one of version 2.
+    /// Where version 1 has the memory controller, all its hierarchies are taken. Systemd's hybrid mode has one of version 2 beside
+    /// them, without controllers, in which runc makes cgroups as well. Otherwise the one of version 2 is taken.
     fn parse(mountinfo: &str) -> Option<Self> {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for line in mountinfo.lines() {
@@ -42,10 +42,8 @@ impl Hierarchies {
                 _ => {}
             }
         }
-        if one
-            .iter()
-            .any(|mount| mount.ends_with("memory") || mount.to_string_lossy().contains("memory,"))
-        {
+        if one.iter().any(|mount| mount.to_string_lossy().contains("memory")) {
+            one.append(&mut two);
             return Some(Self {
                 mounts: one,
                 version: Version::One,
@@ -162,7 +160,8 @@ mod tests {
             found.folders("a/b"),
             [
                 Path::new("/sys/fs/cgroup/cpuset/a/b"),
-                Path::new("/sys/fs/cgroup/memory/a/b")
+                Path::new("/sys/fs/cgroup/memory/a/b"),
+                Path::new("/sys/fs/cgroup/unified/a/b"),
             ]
         );
         let unified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";

@@ -28,6 +28,7 @@ pub(crate) struct Component {
     /// Folders of the cgroups that it is put into before it runs.
     pub(crate) cgroups: Vec<PathBuf>,
     pub(crate) argv: Vec<OsString>,
+    /// Its environment, all of it.
     pub(crate) env: Vec<(&'static str, OsString)>,
     /// Files that it reads at its start. They are written before; it is started anew where one has changed.
     pub(crate) files: Vec<(PathBuf, String)>,
@@ -163,7 +164,9 @@ impl Component {
             .args(["sh", "-c", script, "sh"])
             .args(&self.enter)
             .args(&self.argv)
+            .env_clear()
             .env("CGROUPS", cgroups.join(" "))
+            .env("HOME", "/root")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
@@ -250,7 +253,7 @@ mod tests {
             enter: Vec::new(),
             cgroups: Vec::new(),
             argv: vec!["sleep".into(), seconds.into()],
-            env: Vec::new(),
+            env: vec![("PATH", "/usr/bin:/bin".into())],
             files: Vec::new(),
         }
     }

@@ -94,7 +94,7 @@ impl Shop<'_> {
             enter: vec!["nsenter".into(), flag("--net", &netns), "--".into()],
             cgroups: self.cgroups.clone(),
             argv,
-            env: Vec::new(),
+            env: vec![("PATH", self.programs.path())],
             files: Vec::new(),
         }
     }

@@ -8,8 +8,6 @@ use rustix::mount::{UnmountFlags, unmount};
 
 use crate::cgroup::Hierarchies;
 use crate::claim::Claim;
-use crate::component::{Process, running};
-use crate::layout::Layout;
 use crate::strays::Marks;
 use crate::{layout, network, node};
 
@@ -28,28 +26,16 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
     })?;
     let layout = &claim.layout;
     let hierarchies = Hierarchies::of_this_machine()?;
-    let marks = Marks {
-        cgroups: vec![layout.cgroup()],
-        netns: network::netns_of(name)?,
-        holders: holders(layout, claim.record.nodes),
-        folder: layout.folder.clone(),
-    };
-    marks.kill(&hierarchies)?;
+    Marks::of_cluster(layout, claim.record.nodes)?.kill(&hierarchies)?;
     network::remove(layout)?;
     unmount_below(&layout.folder)?;
     hierarchies.remove(&layout.cgroup())?;
     claim.release(|| {
         node::remove_mount_points();
-        Ok(())
+        network::remove_empty_folder();
     })?;
     println!("the cluster {name} is down");
     Ok(())
-}
-
-fn holders(layout: &Layout, nodes: u8) -> Vec<Process> {
-    (1..=nodes)
-        .filter_map(|node| running(&layout.node_folder(node), "holder"))
-        .collect()
 }
 
 /// What nodes mount goes with their mount namespaces. Whatever somebody mounted from outside must not be in the way, and above all

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use crate::layout::{Layout, node_name};
 
 const BRIDGE: &str = "br0";
+/// Where `ip netns` keeps namespaces by name.
+const NETNS: &str = "/run/netns";
 
 /// Makes the control plane's namespace with a bridge in it, and the link to this machine.
 pub(crate) fn ensure_control(layout: &Layout) -> anyhow::Result<()> {
@@ -54,6 +56,10 @@ pub(crate) fn ensure_node(layout: &Layout, node: u8, nodes: u8) -> anyhow::Resul
     let gateway = layout.control_ip().to_string();
     ensure_netns(&netns)?;
     if !has_link(Some(&netns), "eth0") {
+        if has_link(Some(&control), &link) {
+            // Its other end is in a namespace that has lost its name. The kernel may be removing it by itself.
+            let _gone = ip(&["-n", &control, "link", "del", &link]);
+        }
         ip(&[
             "link", "add", &link, "netns", &control, "type", "veth", "peer", "name", "eth0", "netns", &netns,
         ])?;
@@ -94,9 +100,18 @@ pub(crate) fn remove(layout: &Layout) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes the folder of named network namespaces, and the mount that `ip netns` makes of it, where there are no namespaces in it.
+pub(crate) fn remove_empty_folder() {
+    let folder = Path::new(NETNS);
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
+        let _not_a_mount = rustix::mount::unmount(folder, rustix::mount::UnmountFlags::DETACH);
+        let _in_use = std::fs::remove_dir(folder);
+    }
+}
+
 /// The network namespaces of a cluster that there are, by name.
 pub(crate) fn netns_of(cluster: &str) -> anyhow::Result<Vec<String>> {
-    let Ok(folder) = std::fs::read_dir("/run/netns") else {
+    let Ok(folder) = std::fs::read_dir(NETNS) else {
         return Ok(Vec::new());
     };
     let prefix = format!("shoal-{cluster}-");
@@ -117,9 +132,14 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
 }
 
+/// Whether there is a network namespace of this name.
+pub(crate) fn has_netns(name: &str) -> bool {
+    netns_file(name).exists()
+}
+
 /// The file that stands for a network namespace.
 pub(crate) fn netns_file(name: &str) -> PathBuf {
-    Path::new("/run/netns").join(name)
+    Path::new(NETNS).join(name)
 }
 
 /// Whether anything of this machine has addresses or routes in this network.
@@ -137,7 +157,7 @@ pub(crate) fn has_link(netns: Option<&str>, link: &str) -> bool {
 }
 
 fn ensure_netns(name: &str) -> anyhow::Result<()> {
-    if !netns_file(name).exists() {
+    if !has_netns(name) {
         ip(&["netns", "add", name])?;
     }
     ip(&["-n", name, "link", "set", "lo", "up"])?;

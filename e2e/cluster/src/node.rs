@@ -72,7 +72,7 @@ pub(crate) fn remove_mount_points() {
 impl Node {
     /// A node and the process that keeps its mount namespace: daemons come and go, what they mounted stays, and all of it ends with
     /// the last process in it.
-    pub(crate) fn of(layout: &Layout, number: u8, hierarchies: &Hierarchies) -> Self {
+    pub(crate) fn of(layout: &Layout, number: u8, programs: &Programs, hierarchies: &Hierarchies) -> Self {
         let folder = layout.node_folder(number);
         let script = "set -e; mount --make-rshared /; while [ $# -gt 0 ]; do mount --bind \"$1\" \"$2\"; shift 2; done\n\
                       exec sleep infinity";
@@ -102,7 +102,7 @@ impl Node {
             ],
             cgroups: hierarchies.folders(&system_cgroup(layout, number)),
             argv,
-            env: Vec::new(),
+            env: vec![("PATH", programs.path())],
             files: Vec::new(),
         };
         Self {
@@ -241,13 +241,6 @@ impl Node {
             kubelet,
             proxy,
         })
-    }
-}
-
-impl Daemons {
-    /// All of them, in the order in which they are started.
-    pub(crate) fn all(&self) -> [&Component; 3] {
-        [&self.containerd, &self.kubelet, &self.proxy]
     }
 }
 

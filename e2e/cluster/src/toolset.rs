@@ -172,12 +172,16 @@ impl Programs {
         })
     }
 
-    /// A `PATH` that has them first.
+    /// A `PATH` that has them first. The caller's is left out: a program's environment must not depend on who started it.
     pub(crate) fn path(&self) -> OsString {
-        let system = std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
-        let all = self.folders.iter().cloned().chain(std::env::split_paths(&system));
-        // Only a folder with a colon in its name can't be joined; then what is there must do.
-        std::env::join_paths(all).unwrap_or(system)
+        let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let mut path = OsString::new();
+        for folder in &self.folders {
+            path.push(folder);
+            path.push(":");
+        }
+        path.push(system);
+        path
     }
 }
 

@@ -118,6 +118,11 @@ impl Rise<'_> {
     /// How many programs had to be started.
     fn all(&self) -> anyhow::Result<usize> {
         let layout = self.layout;
+        if !network::has_netns(&layout.control_netns()) {
+            // What still runs would not be reached any more.
+            Marks::of_cluster(layout, self.nodes)?.kill(&self.hierarchies)?;
+            network::remove(layout)?;
+        }
         network::ensure_control(layout)?;
         Pki::of(layout).ensure(layout)?;
         self.hierarchies.ensure(&control::cgroup(layout))?;
@@ -143,13 +148,20 @@ impl Rise<'_> {
             || self.ask(&["get", "--raw", "/readyz"]).map(drop),
         )?;
         started += ensure(&control.then())?;
+        let mut all_daemons = Vec::new();
         for (node, holder_started) in &nodes {
+            let daemons = self.daemons(node)?;
             started += usize::from(*holder_started);
-            started += ensure(&self.daemons(node)?.all())?;
+            started += ensure(&[&daemons.containerd, &daemons.proxy])?;
+            all_daemons.push((node.number, daemons));
+        }
+        for (node, daemons) in &all_daemons {
+            self.await_containerd(*node, daemons)?;
+            started += ensure(&[&daemons.kubelet])?;
         }
         self.settle(&control)?;
-        for (node, _) in &nodes {
-            self.await_node(node.number, &self.daemons(node)?)?;
+        for (node, daemons) in &all_daemons {
+            self.await_node(*node, daemons)?;
         }
         Ok(started)
     }
@@ -177,26 +189,19 @@ impl Rise<'_> {
     /// A node's namespaces. Whether they had to be made.
     fn node(&self, number: u8) -> anyhow::Result<(Node, bool)> {
         let layout = self.layout;
+        let node = Node::of(layout, number, &self.programs, &self.hierarchies);
+        if !network::has_netns(&layout.node_netns(number)) || node.holder.process().is_none() {
+            // What still runs of the node would not be reached any more, or has mounts that new programs would not see.
+            Marks::of_node(layout, number).kill(&self.hierarchies)?;
+        }
         network::ensure_node(layout, number, self.nodes)?;
-        let cgroups = [
+        for cgroup in [
             node::pods_cgroup(layout, number),
             node::system_cgroup(layout, number),
-        ];
-        for cgroup in &cgroups {
-            self.hierarchies.ensure(cgroup)?;
+        ] {
+            self.hierarchies.ensure(&cgroup)?;
         }
-        let node = Node::of(layout, number, &self.hierarchies);
         node.make_folders(&layout.registry())?;
-        if node.holder.process().is_none() {
-            // Whatever runs of the node still has mounts that new programs would not see.
-            let marks = Marks {
-                cgroups: cgroups.into(),
-                netns: vec![layout.node_netns(number)],
-                holders: Vec::new(),
-                folder: layout.node_folder(number),
-            };
-            marks.kill(&self.hierarchies)?;
-        }
         let started = node.holder.ensure()?;
         wait::until("the node's folders are mounted", &[&node.holder], || {
             node.is_mounted()
@@ -220,18 +225,19 @@ impl Rise<'_> {
         .with_context(|| format!("{name} can't be configured"))
     }
 
+    /// kubelet ends where it finds no containerd.
+    fn await_containerd(&self, number: u8, daemons: &Daemons) -> anyhow::Result<()> {
+        let what = format!("containerd of {} listens", node_name(number));
+        let socket = node::cri_socket(&self.layout.node_folder(number));
+        wait::until(&what, &[&daemons.containerd], || {
+            UnixStream::connect(&socket)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
+    }
+
     fn await_node(&self, number: u8, daemons: &Daemons) -> anyhow::Result<()> {
         let name = node_name(number);
-        let socket = node::cri_socket(&self.layout.node_folder(number));
-        wait::until(
-            &format!("containerd of {name} listens"),
-            &[&daemons.containerd],
-            || {
-                UnixStream::connect(&socket)
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            },
-        )?;
         let address = self.layout.node_ip(number);
         let needed = [&daemons.kubelet, &daemons.containerd];
         wait::until(&format!("kubelet of {name} is well"), &needed, || {
