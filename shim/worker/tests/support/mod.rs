@@ -1,0 +1,342 @@
+//! Plays the daemon: starts a real worker as root, and speaks the real protocol with it.
+
+use command_fds::{CommandFdExt, FdMapping};
+use shoal_api::{Capabilities, Component};
+use shoal_channel::{AsyncChannel, Channel};
+use shoal_compile::{CompileLimits, Compiler, Description};
+use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker};
+use std::collections::{HashMap, VecDeque};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, OnceCell};
+
+/// Nothing here takes long; what never comes must not hang the tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A user that no system has.
+pub const USER: u32 = 4_000_123;
+
+/// A worker and its daemon's end of the channel.
+pub struct Worker {
+    pub child: Child,
+    pub channel: AsyncChannel,
+    /// What the keeper would hold: the same end.
+    kept: OwnedFd,
+    root: TempDir,
+    /// Packets that came before somebody waited for them.
+    seen: VecDeque<(FromWorker, Vec<OwnedFd>)>,
+}
+
+/// A component of `e2e/guests`, compiled.
+#[derive(Clone)]
+pub struct Code {
+    path: PathBuf,
+    description: Description,
+}
+
+/// What a task is given, at our end.
+pub struct Ends {
+    pub stdout: std::io::PipeReader,
+    pub stderr: std::io::PipeReader,
+    pub address: SocketAddr,
+}
+
+/// The worker's program with this end of a channel as its descriptor 3, confined as `arguments` say.
+pub fn command(program: &Path, root: &Path, channel: OwnedFd, network: Option<OwnedFd>) -> Command {
+    let mut command = Command::new(program);
+    let user = USER.to_string();
+    command
+        .args(["--root", root.to_str().unwrap(), "--uid", &user, "--gid", &user])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let mut descriptors = vec![FdMapping {
+        parent_fd: channel,
+        child_fd: 3,
+    }];
+    if let Some(parent_fd) = network {
+        command.arg("--network");
+        descriptors.push(FdMapping {
+            parent_fd,
+            child_fd: 4,
+        });
+    }
+    command.fd_mappings(descriptors).unwrap();
+    command
+}
+
+/// A folder that a worker may have as its root.
+pub fn root() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    root
+}
+
+impl Worker {
+    pub fn start() -> Self {
+        Self::start_in(None)
+    }
+
+    /// With the network namespace of a pod.
+    pub fn start_in(network: Option<OwnedFd>) -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "these tests start workers as shoald does: run them as root"
+        );
+        let (ours, theirs) = Channel::pair().unwrap();
+        let root = root();
+        let program = Path::new(env!("CARGO_BIN_EXE_shoal-worker"));
+        let child = command(program, root.path(), theirs.into(), network)
+            .spawn()
+            .unwrap();
+        let kept = ours.as_fd().try_clone_to_owned().unwrap();
+        Self {
+            child,
+            channel: AsyncChannel::new(ours).unwrap(),
+            kept,
+            root,
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// Another daemon takes the place of the one so far, which is gone.
+    pub fn restart_daemon(&mut self) {
+        let kept = self.kept.try_clone().unwrap();
+        self.channel = AsyncChannel::new(Channel::from_fd(kept).unwrap()).unwrap();
+        self.seen.clear();
+    }
+
+    /// Closes the channel, the keeper's copy too.
+    pub fn close(self) -> Child {
+        // Without `Drop`, which kills it.
+        let mut this = std::mem::ManuallyDrop::new(self);
+        let (ours, _) = Channel::pair().unwrap();
+        drop(std::mem::replace(
+            &mut this.channel,
+            AsyncChannel::new(ours).unwrap(),
+        ));
+        drop(std::mem::replace(
+            &mut this.kept,
+            OwnedFd::from(std::io::pipe().unwrap().0),
+        ));
+        let _ = std::fs::remove_dir_all(this.root.path());
+        std::mem::replace(&mut this.child, Command::new("true").spawn().unwrap())
+    }
+
+    pub async fn tell(&self, message: &ToWorker, descriptors: &[BorrowedFd<'_>]) {
+        self.channel.send(message, descriptors).await.unwrap();
+    }
+
+    /// The first packet that `wanted` takes; others wait for who wants them.
+    pub async fn hear<T>(&mut self, wanted: impl Fn(&FromWorker) -> Option<T>) -> T {
+        let waiting = self.seen.iter().position(|(packet, _)| wanted(packet).is_some());
+        if let Some((packet, _)) = waiting.and_then(|index| self.seen.remove(index)) {
+            return wanted(&packet).unwrap();
+        }
+        let heard = async {
+            loop {
+                let packet = self.channel.recv::<FromWorker>().await.unwrap();
+                let (packet, descriptors) = packet.expect("the worker lives");
+                if let Some(heard) = wanted(&packet) {
+                    return heard;
+                }
+                self.seen.push_back((packet, descriptors));
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        heard.unwrap_or_else(|_| panic!("it was not said; what was: {:?}", self.seen))
+    }
+
+    /// Starts `task`; its end of a listening socket is closed here, as the daemon's is once the worker has one.
+    pub async fn start_task(&mut self, task: Task, code: &Code) -> Ends {
+        let ends = self.send_task(task.clone(), code).await;
+        let failed = self.started(&task.id).await;
+        assert_eq!(failed, None, "{}", task.id);
+        ends
+    }
+
+    /// Sends `task`, and hears nothing yet.
+    pub async fn send_task(&mut self, task: Task, code: &Code) -> Ends {
+        let name = self.root.path().join(&task.code);
+        if !name.exists() {
+            std::fs::hard_link(&code.path, &name).unwrap();
+        }
+        self.send(task).await
+    }
+
+    /// Sends `task` whose code is there already, or is not.
+    pub async fn send(&mut self, task: Task) -> Ends {
+        let (stdout, out) = std::io::pipe().unwrap();
+        let (stderr, err) = std::io::pipe().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serves = task.role == Role::Serve;
+        let task = ToWorker::Start { task: Box::new(task) };
+        let all = [out.as_fd(), err.as_fd(), listener.as_fd()];
+        self.tell(&task, if serves { &all } else { &all[..2] }).await;
+        Ends {
+            stdout,
+            stderr,
+            address,
+        }
+    }
+
+    /// None where it has started, or why not.
+    pub async fn started(&mut self, id: &str) -> Option<String> {
+        self.hear(|packet| match packet {
+            FromWorker::Started { id: of } if of == id => Some(None),
+            FromWorker::Failed { id: of, reason } if of == id => Some(Some(reason.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn ended(&mut self, id: &str) -> Exit {
+        self.hear(|packet| match packet {
+            FromWorker::Ended { id: of, exit } if of == id => Some(exit.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn state(&mut self) -> Vec<TaskState> {
+        self.tell(&ToWorker::Hello, &[]).await;
+        self.hear(|packet| match packet {
+            FromWorker::State { tasks } => Some(tasks.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// `/proc/PID/status` of each of its threads.
+    pub fn statuses(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let status = |thread: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap()
+        };
+        threads.map(status).collect()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A guest's code. Each is compiled once.
+pub async fn guest(name: &str) -> Code {
+    static CODE: OnceCell<TempDir> = OnceCell::const_new();
+    static KNOWN: Mutex<Option<HashMap<String, Arc<OnceCell<Code>>>>> = Mutex::const_new(None);
+    let folder = CODE
+        .get_or_init(async || tempfile::tempdir().unwrap())
+        .await
+        .path();
+    let cell = {
+        let mut known = KNOWN.lock().await;
+        let known = known.get_or_insert_default();
+        Arc::clone(known.entry(name.to_owned()).or_default())
+    };
+    let compile = async || {
+        let path = folder.join(format!("{name}.cwasm"));
+        let wasm = guests().join(format!("{name}.wasm"));
+        assert!(
+            wasm.is_file(),
+            "{} is missing: run `make build guests` first",
+            wasm.display()
+        );
+        let program = std::env::current_exe().unwrap();
+        let program = program.ancestors().nth(2).unwrap().join("shoal-compile");
+        let compiler =
+            Compiler::new(program, CompileLimits::default()).expect("run `make build guests` first");
+        let description = compiler.compile(&wasm, &path).await.unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        Code { path, description }
+    };
+    cell.get_or_init(compile).await.clone()
+}
+
+fn guests() -> PathBuf {
+    if let Some(folder) = std::env::var_os("SHOAL_GUESTS") {
+        return folder.into();
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    cache
+        .expect("SHOAL_GUESTS, XDG_CACHE_HOME or HOME")
+        .join("shoal/guests/components")
+}
+
+/// A task that runs `code`, granted nothing.
+pub fn task(id: &str, code: &Code) -> Task {
+    let component = Component {
+        name: "web".to_owned(),
+        image: Some("registry.example/web:1".to_owned()),
+        ..Component::default()
+    };
+    let serves = code.description.export("wasi:cli/run").is_none();
+    Task {
+        id: id.to_owned(),
+        pod: "default/web-0".to_owned(),
+        component,
+        code: code.path.file_name().unwrap().to_str().unwrap().to_owned(),
+        digest: format!("sha256:{}", "0".repeat(64)),
+        description: code.description.clone(),
+        role: if serves { Role::Serve } else { Role::Run },
+    }
+}
+
+pub fn granted(id: &str, code: &Code, capabilities: serde_json::Value) -> Task {
+    let capabilities: Capabilities = serde_json::from_value(capabilities).unwrap();
+    let mut task = task(id, code);
+    task.component.capabilities = capabilities;
+    task
+}
+
+/// Sends a request and reads its answer to the end of the connection.
+pub async fn get(address: SocketAddr, path: &str) -> String {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || try_get(address, &path).unwrap())
+        .await
+        .unwrap()
+}
+
+pub fn try_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    use std::io::Write;
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: pod\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// The next line of a task's output.
+pub async fn line(pipe: &std::io::PipeReader) -> String {
+    let mut pipe = pipe.try_clone().unwrap();
+    let reading = tokio::task::spawn_blocking(move || {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while pipe.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap()
+    });
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("a line")
+        .unwrap()
+}

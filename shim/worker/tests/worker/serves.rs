@@ -1,0 +1,110 @@
+//! Tasks that answer requests.
+
+use crate::support::{Worker, get, guest, line, task, try_get};
+use shoal_protocol::{Ending, FromWorker, ToWorker};
+
+#[tokio::test]
+async fn a_component_answers_on_the_socket_that_it_was_given() {
+    let mut worker = Worker::start();
+    for name in ["http_hello", "http3_hello", "service_greeter"] {
+        let code = guest(name).await;
+        let ends = worker.start_task(task(name, &code), &code).await;
+        for _ in 0..3 {
+            let answer = get(ends.address, "/").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+        }
+        let usage = worker.hear(|packet| match packet {
+            FromWorker::Usage { tasks } => tasks.iter().find(|it| it.id == name && it.requests == 3).cloned(),
+            _ => None,
+        });
+        assert_eq!(usage.await.memory, 0, "{name}: no instance is left");
+    }
+}
+
+#[tokio::test]
+async fn requests_in_flight_finish_before_a_task_ends() {
+    let mut worker = Worker::start();
+    let code = guest("http_sleep").await;
+    let ends = worker.start_task(task("a", &code), &code).await;
+    let answer = tokio::spawn(async move { get(ends.address, "/?ms=1500").await });
+    // It is in flight once its memory is counted.
+    let usage = worker.hear(|packet| match packet {
+        FromWorker::Usage { tasks } => tasks.iter().find(|it| it.requests == 1 && it.memory > 0).cloned(),
+        _ => None,
+    });
+    usage.await;
+    worker.tell(&ToWorker::Stop { id: "a".to_owned() }, &[]).await;
+    let answer = answer.await.unwrap();
+    assert!(answer.ends_with("slept 1500 ms\n"), "{answer}");
+    let exit = worker.ended("a").await;
+    assert_eq!((exit.ending, exit.message.as_str()), (Ending::Completed(0), ""));
+    assert!(try_get(ends.address, "/").is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_task_that_is_killed_ends_at_once() {
+    let mut worker = Worker::start();
+    let code = guest("http_sleep").await;
+    let ends = worker.start_task(task("a", &code), &code).await;
+    let asked = tokio::task::spawn_blocking(move || try_get(ends.address, "/?ms=9000"));
+    let usage = worker.hear(|packet| match packet {
+        FromWorker::Usage { tasks } => tasks.iter().find(|it| it.memory > 0).cloned(),
+        _ => None,
+    });
+    usage.await;
+    worker.tell(&ToWorker::Stop { id: "a".to_owned() }, &[]).await;
+    worker.tell(&ToWorker::Kill { id: "a".to_owned() }, &[]).await;
+    assert_eq!(worker.ended("a").await.ending, Ending::Killed);
+    let answer = asked.await.unwrap();
+    assert!(
+        !answer.is_ok_and(|it| it.contains("slept")),
+        "its connection is closed"
+    );
+    assert!(try_get(ends.address, "/").is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn lines_of_guests_go_to_the_tasks_own_pipes() {
+    let mut worker = Worker::start();
+    let code = guest("http_log").await;
+    let one = worker.start_task(task("one", &code), &code).await;
+    let other = worker.start_task(task("other", &code), &code).await;
+    get(one.address, "/?text=first").await;
+    get(other.address, "/?text=second").await;
+    assert_eq!(line(&one.stdout).await, "stdout 1: first");
+    assert_eq!(line(&one.stderr).await, "stderr 1: first");
+    assert_eq!(line(&other.stdout).await, "stdout 1: second");
+    assert_eq!(line(&other.stderr).await, "stderr 1: second");
+}
+
+#[tokio::test]
+async fn a_trap_is_an_answer_and_the_task_goes_on() {
+    let mut worker = Worker::start();
+    let code = guest("hostile_trap_in_handler").await;
+    let ends = worker.start_task(task("a", &code), &code).await;
+    for _ in 0..3 {
+        let answer = get(ends.address, "/").await;
+        assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    }
+    assert_eq!(worker.state().await[0].exit, None);
+}
+
+#[tokio::test]
+async fn what_computes_is_counted_and_stops_nobody() {
+    let mut worker = Worker::start();
+    let (spin, hello) = (guest("hostile_endless_loop").await, guest("http_hello").await);
+    let spins = worker.start_task(task("spins", &spin), &spin).await;
+    let hellos = worker.start_task(task("hellos", &hello), &hello).await;
+    let spinning = tokio::spawn(async move { get(spins.address, "/").await });
+    assert!(get(hellos.address, "/").await.starts_with("HTTP/1.1 200"));
+    assert!(spinning.await.unwrap().contains("limits.cpuTime"));
+    let used = worker.hear(|packet| match packet {
+        FromWorker::Usage { tasks } => tasks
+            .iter()
+            .find(|it| it.id == "spins" && it.memory == 0)
+            .cloned(),
+        _ => None,
+    });
+    let used = std::time::Duration::from_nanos(used.await.cpu_ns);
+    assert!(used.as_millis() >= 1000, "{used:?}: its limit is a second");
+}
