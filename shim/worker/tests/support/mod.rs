@@ -20,12 +20,12 @@ use tokio::sync::{Mutex, OnceCell};
 /// Nothing here takes long; what never comes must not hang the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A user that no system has.
-pub const USER: u32 = 4_000_123;
+pub(crate) const USER: u32 = 4_000_123;
 
 /// A worker and its daemon's end of the channel.
-pub struct Worker {
-    pub child: Child,
-    pub channel: AsyncChannel,
+pub(crate) struct Worker {
+    pub(crate) child: Child,
+    pub(crate) channel: AsyncChannel,
     /// What the keeper would hold: the same end.
     kept: OwnedFd,
     root: TempDir,
@@ -35,20 +35,20 @@ pub struct Worker {
 
 /// A component of `e2e/guests`, compiled.
 #[derive(Clone)]
-pub struct Code {
+pub(crate) struct Code {
     path: PathBuf,
     description: Description,
 }
 
 /// What a task is given, at our end.
-pub struct Ends {
-    pub stdout: std::io::PipeReader,
-    pub stderr: std::io::PipeReader,
-    pub address: SocketAddr,
+pub(crate) struct Ends {
+    pub(crate) stdout: std::io::PipeReader,
+    pub(crate) stderr: std::io::PipeReader,
+    pub(crate) address: SocketAddr,
 }
 
 /// The worker's program with this end of a channel as its descriptor 3, confined as `arguments` say.
-pub fn command(program: &Path, root: &Path, channel: OwnedFd, network: Option<OwnedFd>) -> Command {
+pub(crate) fn command(program: &Path, root: &Path, channel: OwnedFd, network: Option<OwnedFd>) -> Command {
     let mut command = Command::new(program);
     let user = USER.to_string();
     command
@@ -72,19 +72,19 @@ pub fn command(program: &Path, root: &Path, channel: OwnedFd, network: Option<Ow
 }
 
 /// A folder that a worker may have as its root.
-pub fn root() -> TempDir {
+pub(crate) fn root() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     root
 }
 
 impl Worker {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_in(None)
     }
 
     /// With the network namespace of a pod.
-    pub fn start_in(network: Option<OwnedFd>) -> Self {
+    pub(crate) fn start_in(network: Option<OwnedFd>) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "these tests start workers as shoald does: run them as root"
@@ -106,35 +106,26 @@ impl Worker {
     }
 
     /// Another daemon takes the place of the one so far, which is gone.
-    pub fn restart_daemon(&mut self) {
+    pub(crate) fn restart_daemon(&mut self) {
         let kept = self.kept.try_clone().unwrap();
         self.channel = AsyncChannel::new(Channel::from_fd(kept).unwrap()).unwrap();
         self.seen.clear();
     }
 
-    /// Closes the channel, the keeper's copy too.
-    pub fn close(self) -> Child {
-        // Without `Drop`, which kills it.
-        let mut this = std::mem::ManuallyDrop::new(self);
-        let (ours, _) = Channel::pair().unwrap();
-        drop(std::mem::replace(
-            &mut this.channel,
-            AsyncChannel::new(ours).unwrap(),
-        ));
-        drop(std::mem::replace(
-            &mut this.kept,
-            OwnedFd::from(std::io::pipe().unwrap().0),
-        ));
-        let _ = std::fs::remove_dir_all(this.root.path());
-        std::mem::replace(&mut this.child, Command::new("true").spawn().unwrap())
+    /// Closes the channel, the keeper's copy too, and waits for what the worker makes of that.
+    pub(crate) fn close(&mut self) -> std::process::ExitStatus {
+        let (other, _) = Channel::pair().unwrap();
+        self.kept = other.as_fd().try_clone_to_owned().unwrap();
+        self.channel = AsyncChannel::new(other).unwrap();
+        self.child.wait().unwrap()
     }
 
-    pub async fn tell(&self, message: &ToWorker, descriptors: &[BorrowedFd<'_>]) {
+    pub(crate) async fn tell(&self, message: &ToWorker, descriptors: &[BorrowedFd<'_>]) {
         self.channel.send(message, descriptors).await.unwrap();
     }
 
     /// The first packet that `wanted` takes; others wait for who wants them.
-    pub async fn hear<T>(&mut self, wanted: impl Fn(&FromWorker) -> Option<T>) -> T {
+    pub(crate) async fn hear<T>(&mut self, wanted: impl Fn(&FromWorker) -> Option<T>) -> T {
         let waiting = self.seen.iter().position(|(packet, _)| wanted(packet).is_some());
         if let Some((packet, _)) = waiting.and_then(|index| self.seen.remove(index)) {
             return wanted(&packet).unwrap();
@@ -154,7 +145,7 @@ impl Worker {
     }
 
     /// Starts `task`; its end of a listening socket is closed here, as the daemon's is once the worker has one.
-    pub async fn start_task(&mut self, task: Task, code: &Code) -> Ends {
+    pub(crate) async fn start_task(&mut self, task: Task, code: &Code) -> Ends {
         let ends = self.send_task(task.clone(), code).await;
         let failed = self.started(&task.id).await;
         assert_eq!(failed, None, "{}", task.id);
@@ -162,7 +153,7 @@ impl Worker {
     }
 
     /// Sends `task`, and hears nothing yet.
-    pub async fn send_task(&mut self, task: Task, code: &Code) -> Ends {
+    pub(crate) async fn send_task(&mut self, task: Task, code: &Code) -> Ends {
         let name = self.root.path().join(&task.code);
         if !name.exists() {
             std::fs::hard_link(&code.path, &name).unwrap();
@@ -171,7 +162,7 @@ impl Worker {
     }
 
     /// Sends `task` whose code is there already, or is not.
-    pub async fn send(&mut self, task: Task) -> Ends {
+    pub(crate) async fn send(&mut self, task: Task) -> Ends {
         let (stdout, out) = std::io::pipe().unwrap();
         let (stderr, err) = std::io::pipe().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -188,7 +179,7 @@ impl Worker {
     }
 
     /// None where it has started, or why not.
-    pub async fn started(&mut self, id: &str) -> Option<String> {
+    pub(crate) async fn started(&mut self, id: &str) -> Option<String> {
         self.hear(|packet| match packet {
             FromWorker::Started { id: of } if of == id => Some(None),
             FromWorker::Failed { id: of, reason } if of == id => Some(Some(reason.clone())),
@@ -197,7 +188,7 @@ impl Worker {
         .await
     }
 
-    pub async fn ended(&mut self, id: &str) -> Exit {
+    pub(crate) async fn ended(&mut self, id: &str) -> Exit {
         self.hear(|packet| match packet {
             FromWorker::Ended { id: of, exit } if of == id => Some(exit.clone()),
             _ => None,
@@ -205,7 +196,7 @@ impl Worker {
         .await
     }
 
-    pub async fn state(&mut self) -> Vec<TaskState> {
+    pub(crate) async fn state(&mut self) -> Vec<TaskState> {
         self.tell(&ToWorker::Hello, &[]).await;
         self.hear(|packet| match packet {
             FromWorker::State { tasks } => Some(tasks.clone()),
@@ -214,12 +205,8 @@ impl Worker {
         .await
     }
 
-    pub fn root(&self) -> &Path {
-        self.root.path()
-    }
-
     /// `/proc/PID/status` of each of its threads.
-    pub fn statuses(&self) -> Vec<String> {
+    pub(crate) fn statuses(&self) -> Vec<String> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let status = |thread: std::io::Result<std::fs::DirEntry>| {
             std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap()
@@ -236,7 +223,7 @@ impl Drop for Worker {
 }
 
 /// A guest's code. Each is compiled once.
-pub async fn guest(name: &str) -> Code {
+pub(crate) async fn guest(name: &str) -> Code {
     static CODE: OnceCell<TempDir> = OnceCell::const_new();
     static KNOWN: Mutex<Option<HashMap<String, Arc<OnceCell<Code>>>>> = Mutex::const_new(None);
     let folder = CODE
@@ -279,7 +266,7 @@ fn guests() -> PathBuf {
 }
 
 /// A task that runs `code`, granted nothing.
-pub fn task(id: &str, code: &Code) -> Task {
+pub(crate) fn task(id: &str, code: &Code) -> Task {
     let component = Component {
         name: "web".to_owned(),
         image: Some("registry.example/web:1".to_owned()),
@@ -297,7 +284,7 @@ pub fn task(id: &str, code: &Code) -> Task {
     }
 }
 
-pub fn granted(id: &str, code: &Code, capabilities: serde_json::Value) -> Task {
+pub(crate) fn granted(id: &str, code: &Code, capabilities: serde_json::Value) -> Task {
     let capabilities: Capabilities = serde_json::from_value(capabilities).unwrap();
     let mut task = task(id, code);
     task.component.capabilities = capabilities;
@@ -305,14 +292,14 @@ pub fn granted(id: &str, code: &Code, capabilities: serde_json::Value) -> Task {
 }
 
 /// Sends a request and reads its answer to the end of the connection.
-pub async fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
     let path = path.to_owned();
     tokio::task::spawn_blocking(move || try_get(address, &path).unwrap())
         .await
         .unwrap()
 }
 
-pub fn try_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+pub(crate) fn try_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     use std::io::Write;
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -326,7 +313,7 @@ pub fn try_get(address: SocketAddr, path: &str) -> std::io::Result<String> {
 }
 
 /// The next line of a task's output.
-pub async fn line(pipe: &std::io::PipeReader) -> String {
+pub(crate) async fn line(pipe: &std::io::PipeReader) -> String {
     let mut pipe = pipe.try_clone().unwrap();
     let reading = tokio::task::spawn_blocking(move || {
         let (mut line, mut byte) = (Vec::new(), [0]);

@@ -34,6 +34,42 @@ async fn every_thread_is_confined() {
 }
 
 #[tokio::test]
+async fn it_sees_its_code_and_holds_what_it_was_given() {
+    let mut worker = Worker::start();
+    let code = guest("http_hello").await;
+    let ends = worker.start_task(task("a", &code), &code).await;
+    assert!(get(ends.address, "/").await.starts_with("HTTP/1.1 200"));
+    let pid = worker.child.id();
+    for namespace in ["net", "mnt", "ipc", "uts"] {
+        let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{namespace}")).unwrap();
+        assert_ne!(of(&pid.to_string()), of("self"), "{namespace}");
+    }
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    assert_eq!(mounts.lines().count(), 1, "{mounts}");
+    assert!(mounts.contains(" / ro,nosuid,nodev"), "{mounts}");
+    let root = std::fs::read_dir(format!("/proc/{pid}/root")).unwrap();
+    assert_eq!(root.count(), 1, "the code of its one task");
+    for file in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+        let file = file.unwrap();
+        let number: u32 = file.file_name().to_str().unwrap().parse().unwrap();
+        let target = std::fs::read_link(file.path()).unwrap();
+        let target = target.to_str().unwrap();
+        let harmless = [
+            "socket:",
+            "pipe:",
+            "anon_inode:[eventpoll]",
+            "anon_inode:[eventfd]",
+        ];
+        let known = harmless.iter().any(|kind| target.starts_with(kind))
+            || target.ends_with("/pagemap")
+            || target.ends_with(".cwasm")
+            // Null, and the log.
+            || number < 3;
+        assert!(known, "{number} -> {target}");
+    }
+}
+
+#[tokio::test]
 async fn a_new_daemon_is_told_what_runs_and_what_has_ended() {
     let mut worker = Worker::start();
     let (hello, trap) = (guest("http_hello").await, guest("command_trap").await);
@@ -98,9 +134,8 @@ async fn a_task_that_was_forgotten_can_be_started_again() {
 
 #[tokio::test]
 async fn a_worker_whose_channel_is_closed_ends() {
-    let mut child = Worker::start().close();
-    let status = tokio::task::spawn_blocking(move || child.wait().unwrap())
-        .await
-        .unwrap();
+    let mut worker = Worker::start();
+    assert_eq!(worker.state().await, []);
+    let status = tokio::task::spawn_blocking(move || worker.close()).await.unwrap();
     assert!(status.success(), "{status}");
 }

@@ -1,5 +1,12 @@
 //! A real worker, as root, with this test for a daemon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which clippy takes for other code"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
