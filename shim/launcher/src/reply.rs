@@ -26,9 +26,13 @@ pub(crate) fn task_version(containerd: Option<&str>) -> u32 {
     }
 }
 
-/// What containerd reads from standard output.
+/// What containerd reads from standard output. An address alone means version 2, to old ones (1.6 reads nothing else) and new.
 pub(crate) fn reply(version: u32, socket: &Path) -> String {
-    serde_json::json!({"version": version, "address": address(socket), "protocol": "ttrpc"}).to_string()
+    match version {
+        2 => address(socket),
+        _ => serde_json::json!({"version": version, "address": address(socket), "protocol": "ttrpc"})
+            .to_string(),
+    }
 }
 
 /// The socket as containerd writes it.
@@ -73,10 +77,12 @@ mod tests {
 
     #[test]
     fn the_reply_is_what_containerd_parses() {
+        let socket = Path::new("/run/shoal/shim.sock");
         assert_eq!(
-            reply(3, Path::new("/run/shoal/shim.sock")),
+            reply(3, socket),
             r#"{"address":"unix:///run/shoal/shim.sock","protocol":"ttrpc","version":3}"#
         );
+        assert_eq!(reply(2, socket), "unix:///run/shoal/shim.sock");
     }
 
     #[test]

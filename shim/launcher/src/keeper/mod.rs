@@ -137,6 +137,7 @@ impl Keeper {
         for socket in [self.folders.shim_socket(), self.folders.daemon_socket()] {
             let _ = std::fs::remove_file(socket);
         }
+        self.setup.forget_process();
         log::line(format_args!("ended"));
         Ok(())
     }

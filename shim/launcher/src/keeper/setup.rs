@@ -20,7 +20,7 @@ const OOM_SCORE: &str = "-998";
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// Released when the process ends: until then no other keeper starts.
-    pub(crate) _lock: File,
+    lock: File,
     pub(crate) listener: OwnedFd,
     /// Readable after SIGCHLD.
     pub(crate) child_ended: UnixStream,
@@ -48,11 +48,18 @@ impl Setup {
         let listener =
             socket::listen_at(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
         Ok(Setup {
-            _lock: lock,
+            lock,
             listener,
             child_ended: signals(&[SIGCHLD])?,
             told_to_end: signals(&[SIGTERM, SIGINT])?,
         })
+    }
+}
+
+impl Setup {
+    /// The number in the lock's file is about to be somebody else's.
+    pub(crate) fn forget_process(&self) {
+        let _ = self.lock.set_len(0);
     }
 }
 

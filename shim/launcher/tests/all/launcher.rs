@@ -21,7 +21,7 @@ const START: [&str; 7] = [
     "start",
 ];
 
-fn start(node: &Node, args: &[&str], input: &[u8]) -> Value {
+fn start(node: &Node, args: &[&str], input: &[u8]) -> String {
     let output = node.run(args, input);
     assert!(
         output.status.success(),
@@ -32,7 +32,7 @@ fn start(node: &Node, args: &[&str], input: &[u8]) -> Value {
         output.stderr.is_empty(),
         "containerd takes standard error for the reply too"
     );
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    String::from_utf8(output.stdout).expect("text")
 }
 
 fn recorded(node: &Node) -> Containerd {
@@ -72,7 +72,8 @@ fn a_containerd_of_today_gets_version_3() {
     let node = Node::new();
     let address = format!("unix://{}", node.folders.shim_socket().display());
     let wanted = json!({"version": 3, "address": address, "protocol": "ttrpc"});
-    assert_eq!(start(&node, &START, &parameters("pod1")), wanted);
+    let reply: Value = serde_json::from_str(&start(&node, &START, &parameters("pod1"))).expect("JSON");
+    assert_eq!(reply, wanted);
     let recorded = recorded(&node);
     assert_eq!(recorded.grpc_address, "/elsewhere/c.sock");
     assert_eq!(recorded.ttrpc_address, "/elsewhere/c.sock.ttrpc");
@@ -89,8 +90,7 @@ fn a_containerd_that_nobody_knows_gets_version_2() {
     let address = format!("unix://{}", node.folders.shim_socket().display());
     // The parameters of another pod are options that look like parameters.
     for input in [Vec::new(), parameters("pod2")] {
-        let wanted = json!({"version": 2, "address": address, "protocol": "ttrpc"});
-        assert_eq!(start(&node, &START, &input), wanted);
+        assert_eq!(start(&node, &START, &input), address);
     }
     assert_eq!(
         std::fs::read_to_string(node.bundle.join("address")).expect("a file"),
@@ -106,6 +106,7 @@ fn a_containerd_that_nobody_knows_gets_version_2() {
 fn a_containerd_without_parameters_is_asked_once() {
     let node = Node::new();
     let program = node.bundle.join("containerd");
+    let address = format!("unix://{}", node.folders.shim_socket().display());
     let publish = |version: &str| {
         let line = format!("containerd github.com/containerd/containerd/v2 {version} abc");
         let script = format!(
@@ -128,12 +129,12 @@ fn a_containerd_without_parameters_is_asked_once() {
     .concat();
     publish("2.1.4");
     for _ in 0..3 {
-        assert_eq!(start(&node, &args, b"")["version"], 3);
+        assert!(start(&node, &args, b"").contains(r#""version":3"#));
     }
     assert_eq!(asked(), 1);
     publish("1.7.24~ds1");
     for _ in 0..3 {
-        assert_eq!(start(&node, &args, b"")["version"], 2);
+        assert_eq!(start(&node, &args, b""), address);
     }
     assert_eq!(asked(), 2);
 }
