@@ -209,6 +209,11 @@ impl Node {
                 ),
             ],
         )?;
+        // `runtime_path` is for tasks alone: the shim of a sandbox is looked for by its name (containerd 2.4, `sandboxer = "shim"`).
+        let mut path = programs.path();
+        path.push(":");
+        path.push(&shims);
+        containerd.env = vec![("PATH", path)];
         // Each node of this machine is one for the shim: its daemon, its state, its sockets.
         containerd
             .env
