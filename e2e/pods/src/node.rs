@@ -130,6 +130,27 @@ impl Traces {
     }
 }
 
+impl Traces {
+    /// What is here and not there, a line each.
+    pub fn beyond(&self, other: &Self) -> Vec<String> {
+        let mut processes = self.processes.clone();
+        for name in &other.processes {
+            if let Some(at) = processes.iter().position(|mine| mine == name) {
+                processes.remove(at);
+            }
+        }
+        let sets = [
+            (&self.mounts, &other.mounts),
+            (&self.namespaces, &other.namespaces),
+            (&self.cgroups, &other.cgroups),
+            (&self.files, &other.files),
+            (&self.sockets, &other.sockets),
+        ];
+        let more = sets.into_iter().flat_map(|(mine, theirs)| mine.difference(theirs).cloned());
+        processes.into_iter().chain(more).collect()
+    }
+}
+
 /// Ports that somebody listens on in a node's own network.
 fn listening(node: &LocalNode) -> Vec<String> {
     let Ok(pid) = node.pid("containerd") else {

@@ -175,7 +175,8 @@ impl sandbox_async::Sandbox for Sandboxes {
         request: ShutdownSandboxRequest,
     ) -> Result<ShutdownSandboxResponse> {
         self.0.stop_sandbox(&request.sandbox_id)?;
-        self.0.remove_sandbox(&request.sandbox_id);
+        // With whatever is still in it: containerd has given it up.
+        self.0.discard(&request.sandbox_id).await;
         Ok(ShutdownSandboxResponse::default())
     }
 

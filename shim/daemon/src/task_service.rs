@@ -10,9 +10,9 @@ use crate::report::{metrics, pid, timestamp};
 use async_trait::async_trait;
 use containerd_shim_protos::api::{
     CloseIORequest, ConnectRequest, ConnectResponse, CreateTaskRequest, CreateTaskResponse, DeleteRequest,
-    DeleteResponse, Empty, ExecProcessRequest, KillRequest, PidsRequest, PidsResponse, ShutdownRequest,
-    StartRequest, StartResponse, StateRequest, StateResponse, StatsRequest, StatsResponse, Status,
-    UpdateTaskRequest, WaitRequest, WaitResponse,
+    DeleteResponse, Empty, ExecProcessRequest, KillRequest, PidsRequest, PidsResponse, ProcessInfo,
+    ShutdownRequest, StartRequest, StartResponse, StateRequest, StateResponse, StatsRequest, StatsResponse,
+    Status, UpdateTaskRequest, WaitRequest, WaitResponse,
 };
 use containerd_shim_protos::protobuf::{EnumOrUnknown, MessageField};
 use containerd_shim_protos::shim_async::{Task, create_task};
@@ -159,8 +159,15 @@ impl Task for Tasks {
 
     async fn pids(&self, _: &TtrpcContext, request: PidsRequest) -> Result<PidsResponse> {
         self.0.container(&request.id)?;
-        // It has no process of its own.
-        Ok(PidsResponse::default())
+        // It has no process of its own; but one without any is gone, to a containerd that was restarted.
+        let process = ProcessInfo {
+            pid: pid(),
+            ..ProcessInfo::default()
+        };
+        Ok(PidsResponse {
+            processes: vec![process],
+            ..PidsResponse::default()
+        })
     }
 
     async fn exec(&self, _: &TtrpcContext, _: ExecProcessRequest) -> Result<Empty> {
@@ -184,12 +191,8 @@ impl Task for Tasks {
         Ok(Empty::default())
     }
 
-    async fn shutdown(&self, _: &TtrpcContext, request: ShutdownRequest) -> Result<Empty> {
-        // Other pods live here; the keeper ends us. With `now`, the launcher's `delete` cleans up after a container that containerd
-        // has given up.
-        if request.now {
-            self.0.discard(&request.id).await;
-        }
+    async fn shutdown(&self, _: &TtrpcContext, _: ShutdownRequest) -> Result<Empty> {
+        // Other pods live here; the keeper ends us.
         Ok(Empty::default())
     }
 }

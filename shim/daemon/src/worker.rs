@@ -172,7 +172,8 @@ impl Worker {
     /// Puts a compiled file where it can open it. Others that could read it can't get at it: the cache is root's alone.
     pub(crate) fn link(&self, compiled: &Path, name: &str) -> Result<(), Error> {
         let path = self.root.join(name);
-        fs::set_permissions(compiled, Permissions::from_mode(0o444)).map_err(Error::file("open up", compiled))?;
+        fs::set_permissions(compiled, Permissions::from_mode(0o444))
+            .map_err(Error::file("open up", compiled))?;
         match fs::hard_link(compiled, &path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::file("link", &path)(error))

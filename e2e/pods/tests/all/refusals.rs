@@ -13,14 +13,14 @@ fn the_reason_is_in_the_pods_events_and_the_daemon_goes_on() {
     let home = space::local(space.node_of("good"));
     let daemon = node::daemon(home);
 
-    let mut text = tempfile(b"#!/bin/sh\necho hello\n");
-    text.flush().unwrap();
+    let garbage = tempfile(b"\0asm\x0d\0\x01\0 and what follows is none");
     let cases = [
         (
-            "no-wasm",
-            guests::push(text.path(), "no-wasm"),
+            "linux",
+            format!("{}/busybox:1", cluster().registry),
             vec!["WebAssembly"],
         ),
+        ("garbage", guests::push(garbage.path(), "garbage"), vec!["garbage"]),
         ("unknown", guests::image("module_unknown_import"), vec!["import"]),
         (
             "ungranted",
