@@ -76,7 +76,7 @@ impl Claim {
     }
 
     /// Gives the name and the index up, and removes the folder. `last` is run under the lock of all, where no other cluster is left.
-    pub(crate) fn release(self, last: impl FnOnce()) -> anyhow::Result<()> {
+    pub(crate) fn release(self, last: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let root = layout::root();
         let _all = lock(&root, false)?;
         // The record goes last: what fails before can be tried again.
@@ -93,7 +93,7 @@ impl Claim {
         }
         fs::remove_dir_all(folder)?;
         if list(&root)?.is_empty() {
-            last();
+            last()?;
             // Whatever else lies in it was not put there by this program.
             let _not_empty = fs::remove_dir(&root);
         }

@@ -32,8 +32,9 @@ pub(crate) const RUNTIMES: [Runtime; 5] = [
         program: Some("containerd-shim-shoal-v1"),
         sandboxer: "podsandbox",
     },
+    // Not `null`: where a manifest of YAML forgets the quotes, that is no runtime class at all, and silently runc.
     Runtime {
-        name: "null",
+        name: "null-shim",
         kind: "io.containerd.null.v1",
         program: Some("containerd-shim-null-v1"),
         sandboxer: "shim",

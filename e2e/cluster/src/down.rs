@@ -9,7 +9,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use crate::cgroup::Hierarchies;
 use crate::claim::Claim;
 use crate::strays::Marks;
-use crate::{layout, network, node};
+use crate::{knobs, layout, network, node};
 
 /// Ends the cluster of this name; content where there is none.
 pub(crate) fn run(name: &str) -> anyhow::Result<()> {
@@ -33,6 +33,7 @@ pub(crate) fn run(name: &str) -> anyhow::Result<()> {
     claim.release(|| {
         node::remove_mount_points();
         network::remove_empty_folder();
+        knobs::restore(&layout::root())
     })?;
     println!("the cluster {name} is down");
     Ok(())

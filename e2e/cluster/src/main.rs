@@ -8,6 +8,7 @@ mod control;
 mod down;
 mod environment;
 mod image;
+mod knobs;
 mod layout;
 mod network;
 mod node;

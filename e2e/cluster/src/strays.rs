@@ -173,6 +173,10 @@ mod tests {
             folder: folder.to_owned(),
         };
         let pid = shim.id().cast_signed();
+        // The kernel shows it a moment after the program has begun.
+        while fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| environment.is_empty()) {
+            std::thread::yield_now();
+        }
         let (own, other) = (marks(folder.path()), marks(&folder.path().with_extension("x")));
         let found = (own.is_shim(pid), other.is_shim(pid));
         shim.kill().unwrap();

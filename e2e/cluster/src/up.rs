@@ -16,12 +16,12 @@ use crate::claim::Claim;
 use crate::component::{Component, write};
 use crate::config::{KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT};
 use crate::control::{self, Control};
-use crate::layout::{DEFAULT_NAME, Layout, MAX_NODES, node_name};
+use crate::layout::{DEFAULT_NAME, Layout, MAX_NODES, node_name, root};
 use crate::node::{self, Daemons, Node};
 use crate::pki::Pki;
 use crate::strays::Marks;
 use crate::toolset::Programs;
-use crate::{image, network, objects, wait};
+use crate::{image, knobs, network, objects, wait};
 
 /// What may be chosen about a cluster.
 #[derive(Args, Debug)]
@@ -127,6 +127,7 @@ impl Rise<'_> {
         Pki::of(layout).ensure(layout)?;
         self.hierarchies.ensure(&control::cgroup(layout))?;
         node::make_mount_points()?;
+        knobs::raise(&root())?;
         let control = Control::of(layout, &self.programs, &self.hierarchies)?;
         let mut started = ensure(&control.first())?;
 
