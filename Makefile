@@ -53,7 +53,6 @@ bench: ## All benches
 	@scripts/bench.sh all
 
 cluster: ## A real Kubernetes on this machine (root; CLUSTER_FLAGS: --name, --nodes)
-	@scripts/setup.sh build
 	@scripts/setup.sh cluster
 	@scripts/cluster.sh up $(CLUSTER_FLAGS)
 
