@@ -5,7 +5,7 @@ use crate::output::Output;
 use anyhow::{Context, bail};
 use shoal_protocol::{Ending, Exit, Role, Task};
 use shoal_service::http::{Running, ServerOptions, serve};
-use shoal_service::{Exceeded, Fault, PodComponent, Pods, Program, Serving, Usage};
+use shoal_service::{Exceeded, Fault, PodComponent, Pods, Program, ServiceError, Serving, Usage};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,23 +64,22 @@ impl RunningTask {
             dialer: broker.dialer(&task.id),
             logs: output,
         };
-        let (what, ending) = match task.role {
+        match task.role {
             Role::Serve => {
-                let serving = pods.serve(component)?;
-                let listener = listen(next("a listening socket")?).context("the listening socket")?;
-                let server = serve(listener, serving.routes(), ServerOptions::default())
+                let serving = pods.serve(component).map_err(whole)?;
+                let server = listen(next("a listening socket")?)
+                    .and_then(|it| serve(it, serving.routes(), ServerOptions::default()))
                     .context("the listening socket")?;
                 let server = Some(server);
-                (What::Serves { serving, server }, None)
+                Ok(Self::new(What::Serves { serving, server }, None))
             }
             Role::Run => {
-                let program = Arc::new(pods.program(component)?);
+                let program = Arc::new(pods.program(component).map_err(whole)?);
                 let limit = task.component.limits.request_timeout.as_std();
                 let ending = run(Arc::clone(&program), limit, ended);
-                return Ok(Self::new(What::Runs(program), Some(ending)));
+                Ok(Self::new(What::Runs(program), Some(ending)))
             }
-        };
-        Ok(Self::new(what, ending))
+        }
     }
 
     fn new(what: What, ending: Option<Abort>) -> Self {
@@ -115,6 +114,11 @@ impl RunningTask {
         self.reported = usage;
         changed.then_some(usage)
     }
+}
+
+/// Its text holds its causes already.
+fn whole(error: ServiceError) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string())
 }
 
 /// The code's name, in the root and nowhere else.

@@ -32,14 +32,14 @@ fn main() -> ExitCode {
     if let Some(at) = arguments.iter().position(|it| it == PROBE) {
         let name = arguments.remove(at + 1);
         arguments.remove(at);
-        return probe(&name, &arguments);
+        probe(&name, &arguments);
     }
     let trial = |attack: &'static Attack| Trial::test(attack.name, move || run(attack));
     libtest_mimic::run(&Arguments::from_args(), ATTACKS.iter().map(trial).collect()).exit_code()
 }
 
 /// Inside: becomes a worker, tries, and tells.
-fn probe(name: &str, arguments: &[String]) -> ExitCode {
+fn probe(name: &str, arguments: &[String]) -> ! {
     let attack = ATTACKS.iter().find(|it| it.name == name).unwrap();
     let _worker = Worker::start(&shoal_worker::Arguments::parse_from(arguments)).unwrap();
     let result = (attack.attempt)();
@@ -48,7 +48,8 @@ fn probe(name: &str, arguments: &[String]) -> ExitCode {
         "{}",
         serde_json::json!({ "attack": name, "result": result.err().map(|it| it.0) })
     );
-    ExitCode::SUCCESS
+    // Not by way of the worker's end: a fork that should not be has none of its threads.
+    std::process::exit(0)
 }
 
 /// Outside: starts the worker, gives it a listening socket as a task gets one, and sees how it fares.

@@ -89,6 +89,55 @@ async fn a_trap_is_an_answer_and_the_task_goes_on() {
     assert_eq!(worker.state().await[0].exit, None);
 }
 
+/// Whatever wasmtime, the allocator and the runtime need of the system for these, the filter leaves them.
+#[tokio::test]
+async fn guests_of_all_kinds_run_and_none_takes_the_worker_along() {
+    const GUESTS: &[&str] = &[
+        "hostile_bulk_memory",
+        "hostile_deep_recursion",
+        "hostile_divide_by_zero",
+        "hostile_endless_host_calls",
+        "hostile_huge_response",
+        "hostile_leaked_timers",
+        "hostile_log_flood",
+        "hostile_memory_bomb_fast",
+        "hostile_oob_memory",
+        "hostile_p3_endless_loop",
+        "hostile_p3_subtasks",
+        "hostile_random_huge",
+        "hostile_start_never_ends",
+        "hostile_table_bomb",
+        "http3_echo",
+        "http_big_headers",
+        "http_clock",
+        "http_env",
+        "http_files",
+        "http_memory",
+        "http_random",
+        "http_slow_stream",
+    ];
+    let mut worker = Worker::start();
+    let mut asked = Vec::new();
+    for name in GUESTS {
+        let code = guest(name).await;
+        let mut task = task(name, &code);
+        task.component.limits.cpu_time = "200ms".parse().unwrap();
+        task.component.limits.request_timeout = "2s".parse().unwrap();
+        let ends = worker.start_task(task, &code).await;
+        let get = move || (try_get(ends.address, "/"), ends);
+        asked.push(tokio::task::spawn_blocking(get));
+    }
+    for (asked, name) in asked.into_iter().zip(GUESTS) {
+        let (answer, _ends) = asked.await.unwrap();
+        let well = answer.as_ref().is_ok_and(|it| it.starts_with("HTTP/1.1 200"));
+        assert!(well || name.starts_with("hostile"), "{name}: {answer:?}");
+    }
+    assert!(worker.state().await.iter().all(|task| task.exit.is_none()));
+    let code = guest("http_hello").await;
+    let ends = worker.start_task(task("last", &code), &code).await;
+    assert!(get(ends.address, "/").await.starts_with("HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn what_computes_is_counted_and_stops_nobody() {
     let mut worker = Worker::start();
