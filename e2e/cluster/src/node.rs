@@ -209,11 +209,7 @@ impl Node {
                 ),
             ],
         )?;
-<<<<<<< HEAD
-        // `runtime_path` is for tasks alone: the shim of a sandbox is looked for by its name (containerd 2.4, `sandboxer = "shim"`).
-=======
         // Where the shim makes the sandboxes, containerd 2.4 looks for it by name and leaves `runtime_path` aside.
->>>>>>> cd959c0 (A shim that does nothing runs pods, as the ceiling of benches)
         let mut path = programs.path();
         path.push(":");
         path.push(&shims);
