@@ -12,13 +12,22 @@ use crate::layout::{self, Layout, MAX_CLUSTERS};
 use crate::network;
 
 /// What is remembered of a cluster, in its folder.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) index: u8,
     /// How many nodes it has.
     pub(crate) nodes: u8,
     /// The folders of its programs.
     pub(crate) programs: Vec<PathBuf>,
+    /// The folder of the shims.
+    #[serde(default)]
+    pub(crate) shims: Option<PathBuf>,
+    /// How many pods kubelet takes.
+    #[serde(default)]
+    pub(crate) max_pods: Option<u16>,
+    /// Kubelet's feature gate PodAndContainerStatsFromCRI.
+    #[serde(default)]
+    pub(crate) stats_from_cri: Option<bool>,
 }
 
 /// A cluster that nobody else touches while this is held.
@@ -40,8 +49,7 @@ impl Claim {
             let used: Vec<u8> = list(&root)?.into_iter().map(|(_, record)| record.index).collect();
             let record = Record {
                 index: free_index(name, &used)?,
-                nodes: 0,
-                programs: Vec::new(),
+                ..Record::default()
             };
             fs::create_dir_all(&folder)?;
             write(&folder.join(RECORD), &serde_json::to_string(&record)?)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::cgroup::Hierarchies;
+use crate::claim::Record;
 use crate::component::{Component, Process};
 use crate::config::Facts;
 use crate::control::flag;
@@ -15,7 +16,9 @@ use crate::layout::{Layout, node_name};
 use crate::network::netns_file;
 use crate::pki::Pki;
 use crate::toolset::Programs;
-use crate::up::Options;
+
+/// How many pods kubelet takes unless it was said otherwise. Its own limit is 110.
+const MAX_PODS: u16 = 600;
 
 /// Folders that programs of a node insist on, and where the node has them: no two nodes can share them, and what else runs on this
 /// machine may use them.
@@ -153,14 +156,17 @@ impl Node {
         layout: &Layout,
         programs: &Programs,
         hierarchies: &Hierarchies,
-        options: &Options,
+        record: &Record,
         holder: &Process,
     ) -> anyhow::Result<Daemons> {
         let name = node_name(self.number);
         let pki = Pki::of(layout);
         let (registry, subnet) = (layout.registry(), layout.pod_subnet(self.number));
         let cgroup = pods_cgroup(layout, self.number);
-        let shims = options.shim_folder()?;
+        let shims = record
+            .shims
+            .as_deref()
+            .context("the folder of the shims is not known")?;
         let plugins = programs.find("ptp")?;
         let facts = Facts {
             cluster: &layout.name,
@@ -170,12 +176,12 @@ impl Node {
             pod_subnet: &subnet,
             registry: &registry,
             plugins: plugins.parent().context("a program lies in a folder")?,
-            shims: &shims,
+            shims,
             may_adjust_oom_score: has_sys_resource(),
             cgroup: &cgroup,
             pki: &pki,
-            max_pods: options.max_pods,
-            stats_from_cri: options.stats_from_cri,
+            max_pods: record.max_pods.unwrap_or(MAX_PODS),
+            stats_from_cri: record.stats_from_cri.unwrap_or(false),
         };
         let component = |program: &str, args: Vec<OsString>, files: Vec<(PathBuf, String)>| {
             let mut argv = vec![programs.find(program)?.into_os_string()];
@@ -212,7 +218,7 @@ impl Node {
         // Where the shim makes the sandboxes, containerd 2.4 looks for it by name and leaves `runtime_path` aside.
         let mut path = programs.path();
         path.push(":");
-        path.push(&shims);
+        path.push(shims);
         containerd.env = vec![("PATH", path)];
         // Each node of this machine is one for the shim: its daemon, its state, its sockets.
         containerd

@@ -2,7 +2,7 @@
 //! what is as it should be.
 
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use shoal_cluster::Kubectl;
 
 use crate::cgroup::Hierarchies;
-use crate::claim::Claim;
+use crate::claim::{Claim, Record};
 use crate::component::{Component, write};
 use crate::config::{KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT};
 use crate::control::{self, Control};
@@ -29,30 +29,44 @@ pub(crate) struct Options {
     /// What it is called; clusters of different names run side by side.
     #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
-    /// How many nodes; by default as many as it has, or 2.
+    /// How many nodes; 2 unless said otherwise.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_NODES)))]
     nodes: Option<u8>,
-    /// The folder of `containerd-shim-shoal-v1` and `containerd-shim-null-v1`; by default that of this program.
+    /// The folder of `containerd-shim-shoal-v1` and `containerd-shim-null-v1`; that of this program unless said otherwise.
     #[arg(long, value_name = "DIR")]
     shim_dir: Option<PathBuf>,
-    /// How many pods kubelet takes.
-    #[arg(long, default_value_t = 600)]
-    pub(crate) max_pods: u16,
-    /// Turn on kubelet's feature gate PodAndContainerStatsFromCRI.
+    /// How many pods kubelet takes; 600 unless said otherwise.
     #[arg(long)]
-    pub(crate) stats_from_cri: bool,
+    max_pods: Option<u16>,
+    /// Turn kubelet's feature gate PodAndContainerStatsFromCRI on, or off.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    stats_from_cri: Option<bool>,
 }
 
 impl Options {
-    /// Where containerd finds the shims.
-    pub(crate) fn shim_folder(&self) -> anyhow::Result<PathBuf> {
-        match &self.shim_dir {
-            Some(folder) => std::path::absolute(folder).context("--shim-dir"),
-            None => {
-                let this = std::env::current_exe()?;
-                Ok(this.parent().context("a program lies in a folder")?.to_owned())
-            }
+    /// What was said goes into the record; what was not stays as it was said when the cluster was started or last changed.
+    fn record(&self, record: &mut Record) -> anyhow::Result<()> {
+        let nodes = self.nodes.unwrap_or(match record.nodes {
+            0 => 2,
+            nodes => nodes,
+        });
+        if nodes < record.nodes {
+            bail!(
+                "the cluster {} has {} nodes, and can't lose any while it is up: `shoal-cluster down` first",
+                self.name,
+                record.nodes
+            );
         }
+        record.nodes = nodes;
+        record.max_pods = self.max_pods.or(record.max_pods);
+        record.stats_from_cri = self.stats_from_cri.or(record.stats_from_cri);
+        if let Some(folder) = &self.shim_dir {
+            record.shims = Some(std::path::absolute(folder).context("--shim-dir")?);
+        } else if record.shims.is_none() {
+            let this = std::env::current_exe()?;
+            record.shims = this.parent().map(Path::to_owned);
+        }
+        Ok(())
     }
 }
 
@@ -64,23 +78,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let began = Instant::now();
     let programs = Programs::ensure()?;
     let mut claim = Claim::take(&options.name)?;
-    let nodes = options.nodes.unwrap_or(match claim.record.nodes {
-        0 => 2,
-        nodes => nodes,
-    });
-    if nodes < claim.record.nodes {
-        bail!(
-            "the cluster {} has {} nodes, and can't lose any while it is up: `shoal-cluster down` first",
-            options.name,
-            claim.record.nodes
-        );
-    }
-    claim.record.nodes = nodes;
+    options.record(&mut claim.record)?;
+    let nodes = claim.record.nodes;
     claim.record.programs = programs.folders().to_vec();
     claim.save()?;
     let rise = Rise {
         layout: &claim.layout,
-        options,
+        record: &claim.record,
         kubectl: Kubectl::new(
             programs.find("kubectl")?,
             Pki::of(&claim.layout).kubeconfig("admin"),
@@ -107,7 +111,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 struct Rise<'a> {
     layout: &'a Layout,
-    options: &'a Options,
+    record: &'a Record,
     kubectl: Kubectl,
     programs: Programs,
     hierarchies: Hierarchies,
@@ -220,7 +224,7 @@ impl Rise<'_> {
             self.layout,
             &self.programs,
             &self.hierarchies,
-            self.options,
+            self.record,
             &holder,
         )
         .with_context(|| format!("{name} can't be configured"))
