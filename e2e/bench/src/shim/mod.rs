@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 500])]
     pods: Vec<u32>,
     /// Runtimes to measure, by their RuntimeClass.
-    #[arg(long, value_delimiter = ',', default_values_t = ["runc", "null", "null-podsandbox", "shoal", "shoal-podsandbox"].map(str::to_owned))]
+    #[arg(long, value_delimiter = ',', default_values_t = ["runc", "null-shim", "null-podsandbox", "shoal", "shoal-podsandbox"].map(str::to_owned))]
     runtimes: Vec<String>,
     /// Parts to run.
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = [What::Latency, What::Rate, What::Density])]
@@ -169,7 +169,7 @@ fn ratios(figures: &mut Figures) {
         figures.set("first_byte_ratio", ours / runc);
     }
     for (ours, null, suffix) in [
-        ("shoal", "null", ""),
+        ("shoal", "null_shim", ""),
         ("shoal_podsandbox", "null_podsandbox", "_podsandbox"),
     ] {
         // The shim that does nothing has no first byte: its last call is the earliest that there could be one.

@@ -13,7 +13,8 @@ fn the_reason_is_in_the_pods_events_and_the_daemon_goes_on() {
     let home = space::local(space.node_of("good"));
     let daemon = node::daemon(home);
 
-    let garbage = tempfile(b"\0asm\x0d\0\x01\0 and what follows is none");
+    // A section of types that holds none: well-formed on the outside.
+    let garbage = tempfile(b"\0asm\x01\0\0\0\x01\x02\xff\xff");
     let cases = [
         (
             "linux",
