@@ -73,7 +73,7 @@ lint)
     ;;
 unit)
     need check "what this needs" scripts/setup.sh build
-    run tests "tests of the crates" cargo test --quiet --locked --no-fail-fast --workspace --exclude shoal-e2e --exclude shoal-bench
+    run tests "tests of the crates" cargo test --quiet --locked --no-fail-fast --workspace --exclude shoal-e2e --exclude shoal-bench --exclude shoal-worker
     ;;
 all)
     need check "what this needs" scripts/setup.sh test

@@ -6,12 +6,17 @@ use shoal_service::{LogSink, RequestId, Stream};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 /// Bytes that wait for a slow reader, beside the 64 KiB that a pipe holds.
 const WAITING: usize = 64 << 10;
+
+/// How long a reader may take for what waits when a task ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The two streams of a task.
 pub(crate) struct Output {
@@ -140,13 +145,25 @@ impl State {
     }
 }
 
+/// The task has ended. Its log is at its end once nobody holds the pipe any more, so what still waits has only so long.
 impl Drop for Pipe {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(flusher) = &state.flusher {
             flusher.abort();
         }
+        let waiting = std::mem::take(&mut state.waiting);
+        if !waiting.is_empty()
+            && let Ok(other) = self.write.try_clone()
+        {
+            self.runtime
+                .spawn(tokio::time::timeout(LAST_WORDS, finish(waiting, other)));
+        }
     }
+}
+
+async fn finish(waiting: Vec<u8>, write: OwnedFd) -> io::Result<()> {
+    Sender::from_owned_fd(write)?.write_all(&waiting).await
 }
 
 /// Writes what waits as the reader makes room, then ends.
@@ -198,6 +215,21 @@ mod tests {
         let whole = text.lines().filter(|it| it.as_bytes() == line).count() as u64;
         assert_eq!(whole + dropped, lines);
         assert!(text.ends_with("\nlast\n"));
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_a_task_ends_is_still_written() {
+        let (mut read, write) = std::io::pipe().unwrap();
+        let pipe = Pipe::new(write.into()).unwrap();
+        let lines = 100;
+        for _ in 0..lines {
+            pipe.line(&[b'x'; 999]);
+        }
+        assert!(!pipe.state().waiting.is_empty() && pipe.state().dropped == 0);
+        drop(pipe);
+        let mut text = String::new();
+        let reading = tokio::task::spawn_blocking(move || read.read_to_string(&mut text).map(|_| text));
+        assert_eq!(reading.await.unwrap().unwrap().len(), lines * 1000);
     }
 
     #[tokio::test]

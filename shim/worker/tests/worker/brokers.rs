@@ -80,3 +80,36 @@ async fn a_refusal_reaches_the_guest_and_a_policy_asks_nobody() {
     let answer = asked.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
 }
+
+#[tokio::test]
+async fn sockets_of_guests_live_in_the_pods_network() {
+    let network = std::fs::File::open("/proc/self/ns/net").unwrap();
+    let mut worker = Worker::start_in(Some(network.into()));
+    let upstream = upstream();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let datagrams = udp.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 64];
+        let (_, from) = udp.recv_from(&mut buffer).unwrap();
+        udp.send_to(b"pong", from).unwrap();
+    });
+    let code = guest("http_sockets").await;
+    let rules = json!([
+        {"host": "127.0.0.1", "ports": [upstream.port()]},
+        {"host": "127.0.0.1", "ports": [datagrams.port()], "protocols": ["UDP"]},
+    ]);
+    let task = granted("a", &code, json!({"network": {"outbound": rules}}));
+    let ends = worker.start_task(task, &code).await;
+    let path = format!("/?addr={upstream}&udp={datagrams}&addr=127.0.0.1:1&listen=0.0.0.0:0");
+    let answer = get(ends.address, &path).await;
+    assert!(
+        answer.contains(&format!("tcp {upstream}: ok HTTP/1.1 200")),
+        "{answer}"
+    );
+    assert!(answer.contains(&format!("udp {datagrams}: ok pong")), "{answer}");
+    assert!(
+        answer.contains("tcp 127.0.0.1:1: error PermissionDenied"),
+        "{answer}"
+    );
+    assert!(answer.contains("listen 0.0.0.0:0: error"), "{answer}");
+}
