@@ -9,6 +9,10 @@ case ${1:-} in
 # What runs already needs no newer program to be described or ended.
 env | down) [ -x "$program" ] || cargo build --quiet --locked --workspace --bin shoal-cluster ;;
 # The shims are run from beside it.
-*) cargo build --quiet --locked --workspace --bin shoal-cluster --bin containerd-shim-null-v1 ;;
+*)
+    cargo build --quiet --locked --workspace --bin shoal-cluster --bin containerd-shim-null-v1 \
+        --bin containerd-shim-shoal-v1 --bin shoald --bin shoal-worker
+    scripts/build.sh --quiet
+    ;;
 esac
 exec "$program" "$@"

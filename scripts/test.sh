@@ -65,6 +65,21 @@ lint() {
 # Not among the first: one of them is written by the command, which must be built for it.
 generated() { run check "generated files" scripts/generate.sh --check; }
 
+# The tests of pods, on a cluster of their own; on another one where KUBECONFIG names it.
+pods() {
+    local tests=(cargo test --locked --workspace --features shoal-pods/cluster --test pods -- --test-threads 1)
+    if [ -n "${KUBECONFIG:-}" ]; then
+        run tests "pods on the cluster of $KUBECONFIG" "${tests[@]}"
+        return
+    fi
+    run check "what a cluster needs" scripts/setup.sh cluster || return
+    run check "the programs of a cluster" scripts/cluster.sh build || return
+    # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
+    run check "a cluster" scripts/cluster.sh up --name test &&
+        run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}"
+    run check "the cluster's end" scripts/cluster.sh down --name test
+}
+
 case $suite in
 lint)
     need check "what this needs" scripts/setup.sh build
@@ -85,6 +100,7 @@ all)
     run tests "tests" cargo test --locked --no-fail-fast --workspace
     run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
+    pods
     ;;
 *)
     echo "test.sh: no checks called $suite; there are all, lint and unit" >&2

@@ -19,7 +19,7 @@ fn the_reason_is_in_the_pods_events_and_the_daemon_goes_on() {
         (
             "linux",
             format!("{}/busybox:1", cluster().registry),
-            vec!["WebAssembly"],
+            vec!["exactly one .wasm file"],
         ),
         ("garbage", guests::push(garbage.path(), "garbage"), vec!["garbage"]),
         ("unknown", guests::image("module_unknown_import"), vec!["import"]),
