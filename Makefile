@@ -9,7 +9,7 @@ export FUZZ_SECONDS ?= 60
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench cluster cluster-env cluster-down fuzz clean
+.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench shim cluster cluster-env cluster-down fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,15 @@ generate: ## Write the files that are generated from the code
 bench-host: ## One component beside `wasmtime serve` and a native server
 	@scripts/bench.sh host
 
+bench-shim: ## A pod beside runc and a shim that does nothing, on a real cluster (root)
+	@scripts/bench.sh shim
+
 bench: ## All benches
 	@scripts/bench.sh all
+
+shim: ## Build the shim's programs, optimised
+	@scripts/setup.sh build
+	@scripts/shim.sh --release
 
 cluster: ## A real Kubernetes on this machine (root; CLUSTER_FLAGS: --name, --nodes)
 	@scripts/setup.sh cluster

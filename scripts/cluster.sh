@@ -10,9 +10,8 @@ case ${1:-} in
 env | down) [ -x "$program" ] || cargo build --quiet --locked --workspace --bin shoal-cluster ;;
 # The shims are run from beside it.
 *)
-    cargo build --quiet --locked --workspace --bin shoal-cluster --bin containerd-shim-null-v1 \
-        --bin containerd-shim-shoal-v1 --bin shoald --bin shoal-worker
-    scripts/build.sh --quiet
+    cargo build --quiet --locked --workspace --bin shoal-cluster
+    scripts/shim.sh
     ;;
 esac
 exec "$program" "$@"

@@ -20,7 +20,7 @@ command -v wrk >/dev/null || {
 }
 
 # In one invocation, so that what the two share is compiled once.
-cargo build --release --locked -p shoal -p shoal-bench
+cargo build --release --locked --workspace --bin shoal --bin shoal-bench
 cargo build --release --locked -p shoal-compile --features cranelift --bin shoal-compile
 [ -f "$SHOAL_GUESTS/http_hello.wasm" ] || CARGO_TARGET_DIR=$cache/guests e2e/guests/build.sh
 
