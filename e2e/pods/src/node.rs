@@ -146,7 +146,9 @@ impl Traces {
             (&self.files, &other.files),
             (&self.sockets, &other.sockets),
         ];
-        let more = sets.into_iter().flat_map(|(mine, theirs)| mine.difference(theirs).cloned());
+        let more = sets
+            .into_iter()
+            .flat_map(|(mine, theirs)| mine.difference(theirs).cloned());
         processes.into_iter().chain(more).collect()
     }
 }

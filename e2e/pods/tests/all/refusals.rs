@@ -21,7 +21,11 @@ fn the_reason_is_in_the_pods_events_and_the_daemon_goes_on() {
             format!("{}/busybox:1", cluster().registry),
             vec!["exactly one .wasm file"],
         ),
-        ("garbage", guests::push(garbage.path(), "garbage"), vec!["garbage"]),
+        (
+            "garbage",
+            guests::push(garbage.path(), "garbage"),
+            vec!["garbage"],
+        ),
         ("unknown", guests::image("module_unknown_import"), vec!["import"]),
         (
             "ungranted",

@@ -73,7 +73,7 @@ pub(crate) fn command(program: &Path, root: &Path, channel: OwnedFd, network: Op
 
 /// A folder that a worker may have as its root.
 pub(crate) fn root() -> TempDir {
-    let root = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     root
 }
@@ -227,7 +227,7 @@ pub(crate) async fn guest(name: &str) -> Code {
     static CODE: OnceCell<TempDir> = OnceCell::const_new();
     static KNOWN: Mutex<Option<HashMap<String, Arc<OnceCell<Code>>>>> = Mutex::const_new(None);
     let folder = CODE
-        .get_or_init(async || tempfile::tempdir().unwrap())
+        .get_or_init(async || tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
         .await
         .path();
     let cell = {
