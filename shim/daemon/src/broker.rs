@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 impl Node {
-    pub(crate) fn broker_connect(
+    pub(crate) async fn broker_connect(
         &self,
         worker: &Arc<Worker>,
         ticket: Ticket,
@@ -23,7 +23,9 @@ impl Node {
         address: SocketAddr,
     ) {
         let worker = Arc::clone(worker);
+        let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
+            let _asked = asked;
             let connected = match of {
                 Some((entry, program)) => connect(&entry, &program, address).await,
                 None => Err(denied("the worker has no such container".to_owned())),
@@ -37,7 +39,7 @@ impl Node {
         });
     }
 
-    pub(crate) fn broker_resolve(
+    pub(crate) async fn broker_resolve(
         &self,
         worker: &Arc<Worker>,
         ticket: Ticket,
@@ -45,7 +47,9 @@ impl Node {
         name: String,
     ) {
         let worker = Arc::clone(worker);
+        let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
+            let _asked = asked;
             let resolved = match of {
                 Some((entry, program)) => resolve(&entry, &program, &name).await,
                 None => Err(denied("the worker has no such container".to_owned())),

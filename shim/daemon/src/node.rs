@@ -140,6 +140,13 @@ impl Node {
         }
         *self.workers.lock().await = workers.clone();
         for worker in workers.into_values() {
+            let running = self.entries().into_iter().filter_map(|entry| {
+                let container = entry.get();
+                let program = container.program?;
+                let runs = matches!(container.state, State::Running) && program.domain == *worker.domain();
+                runs.then_some(container.id)
+            });
+            *lock(&worker.expected) = running.collect();
             self.watch(&worker);
             let _ = worker.send(&shoal_protocol::ToWorker::Hello, &[]).await;
         }

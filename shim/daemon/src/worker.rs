@@ -19,10 +19,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Mutex, Semaphore};
 
 /// The first user that a worker may have; nobody's account, and beyond what kubelet gives to user namespaces.
 const FIRST_UID: u32 = 2_000_000_000;
+/// Connections and names that one worker may wait for at once: some of them cost us a thread each.
+const MOST_ASKED: usize = 256;
 /// Where the worker finds the network namespace that it is to enter.
 const NETNS: i32 = INHERITED + 1;
 
@@ -34,6 +37,10 @@ pub(crate) struct Worker {
     cgroup: Cgroup,
     root: PathBuf,
     oom_kills: u64,
+    /// Containers that an earlier daemon had it start, until it has said what it runs.
+    pub(crate) expected: std::sync::Mutex<Vec<String>>,
+    /// What it asks for and has not got yet. Full, it is not listened to.
+    pub(crate) asked: Arc<Semaphore>,
     /// One at a time adds tasks, or finds that there are none left.
     pub(crate) turn: Mutex<()>,
 }
@@ -143,6 +150,8 @@ impl Worker {
             oom_kills: cgroup.oom_kills(),
             cgroup,
             root,
+            expected: std::sync::Mutex::default(),
+            asked: Arc::new(Semaphore::new(MOST_ASKED)),
             turn: Mutex::default(),
         })
     }

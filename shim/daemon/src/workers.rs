@@ -46,9 +46,16 @@ impl Node {
                 death = worker.died() => death,
                 () = listening => return,
             };
-            node.workers.lock().await.remove(&worker.domain().name);
-            node.worker_records.remove(&worker.domain().name);
-            worker.clean(&node.keeper).await;
+            let mut workers = node.workers.lock().await;
+            // It is gone already where it was retired, and another may have its name.
+            if workers
+                .get(&worker.domain().name)
+                .is_some_and(|known| Arc::ptr_eq(known, &worker))
+            {
+                workers.remove(&worker.domain().name);
+                node.bury(&worker).await;
+            }
+            drop(workers);
             let exit = Exit {
                 ending: if death.oom {
                     Ending::OutOfMemory
@@ -74,10 +81,10 @@ impl Node {
         });
     }
 
-    /// Ends the worker of a domain in which there are no containers left.
+    /// Ends the worker of a domain in which there are no containers left. Nobody else starts one of its name before it is gone.
     pub(crate) async fn retire(&self, domain: &Domain) {
-        let workers = self.workers.lock().await;
-        let Some(worker) = workers.get(&domain.name) else {
+        let mut workers = self.workers.lock().await;
+        let Some(worker) = workers.get(&domain.name).cloned() else {
             return;
         };
         let _turn = worker.turn.lock().await;
@@ -87,16 +94,25 @@ impl Node {
         });
         if !used {
             worker.kill();
+            worker.died().await;
+            workers.remove(&domain.name);
+            self.bury(&worker).await;
         }
+    }
+
+    /// Removes what is left of a worker that has ended. Hold the table of workers.
+    async fn bury(&self, worker: &Worker) {
+        self.worker_records.remove(&worker.domain().name);
+        worker.clean(&self.keeper).await;
     }
 
     async fn said(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
             FromWorker::State { tasks } => {
-                let mut known = Vec::new();
+                let mut expected = std::mem::take(&mut *lock(&worker.expected));
                 for task in tasks {
+                    expected.retain(|id| *id != task.id);
                     if let Some((entry, _)) = self.of(worker, &task.id) {
-                        known.push(task.id.clone());
                         match task.exit {
                             Some(exit) => self.ended(&entry, exit),
                             None => self.started(&entry, Ok(())),
@@ -105,6 +121,12 @@ impl Node {
                         // Deleted while the daemon was away.
                         let _ = worker.send(&ToWorker::Kill { id: task.id.clone() }, &[]).await;
                         let _ = worker.send(&ToWorker::Forget { id: task.id }, &[]).await;
+                    }
+                }
+                for id in expected {
+                    if let Some((entry, _)) = self.of(worker, &id) {
+                        let message = "shoald ended before it could start it".to_owned();
+                        self.ended(&entry, Exit { ending: Ending::WorkerDied, message });
                     }
                 }
             }
@@ -133,11 +155,11 @@ impl Node {
             }
             FromWorker::Connect { ticket, id, address } => {
                 let found = self.of(worker, &id);
-                self.broker_connect(worker, ticket, found, address);
+                self.broker_connect(worker, ticket, found, address).await;
             }
             FromWorker::Resolve { ticket, id, name } => {
                 let found = self.of(worker, &id);
-                self.broker_resolve(worker, ticket, found, name);
+                self.broker_resolve(worker, ticket, found, name).await;
             }
         }
     }
