@@ -8,35 +8,23 @@ use containerd_client::services::v1::{GetImageRequest, ReadContentRequest};
 use containerd_client::tonic::metadata::AsciiMetadataValue;
 use containerd_client::tonic::transport::Channel;
 use containerd_client::tonic::{Code, Request, Status};
-use serde::Deserialize;
 use shoal_artifact::Digest;
+use shoal_channel::node::Containerd;
 use std::io::Write;
 use tokio::sync::Mutex;
 
-/// containerd's addresses, which the launcher writes down whenever it is started.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Addresses {
-    /// The socket of its gRPC services.
-    #[serde(rename = "grpc_address")]
-    pub(crate) grpc: String,
-    /// The socket of its ttrpc services, events among them.
-    #[serde(rename = "ttrpc_address")]
-    pub(crate) ttrpc: String,
-}
-
-impl Addresses {
-    /// The ones that hold now: containerd may have been configured anew.
-    pub(crate) fn read(paths: &Paths) -> Result<Self, Error> {
-        let path = paths.containerd();
-        let bytes = std::fs::read(&path).map_err(Error::file("read", &path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::file("read", &path)(error.into()))
-    }
+/// containerd as the launcher has last written it down: it may have been configured anew since.
+pub(crate) fn now(paths: &Paths) -> Result<Containerd, Error> {
+    let path = paths.containerd();
+    let bytes = std::fs::read(&path).map_err(Error::file("read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::file("read", &path)(error.into()))
 }
 
 /// The images of one containerd.
 pub(crate) struct Store {
     paths: Paths,
-    channel: Mutex<Option<(Addresses, Channel)>>,
+    /// With the socket that it leads to.
+    channel: Mutex<Option<(String, Channel)>>,
 }
 
 /// The manifest, or index, of an image.
@@ -57,21 +45,21 @@ impl Store {
 
     /// A connection that mends itself when containerd is restarted.
     async fn channel(&self) -> Result<Channel, Error> {
-        let now = Addresses::read(&self.paths)?;
+        let address = now(&self.paths)?.grpc_address;
         let mut held = self.channel.lock().await;
-        if let Some((addresses, channel)) = held.as_ref()
-            && *addresses == now
+        if let Some((known, channel)) = held.as_ref()
+            && *known == address
         {
             return Ok(channel.clone());
         }
-        let path = now.grpc.strip_prefix("unix://").unwrap_or(&now.grpc);
+        let path = address.strip_prefix("unix://").unwrap_or(&address);
         let channel = containerd_client::connect(path)
             .await
             .map_err(|error| Error::Containerd {
-                address: now.grpc.clone(),
+                address: address.clone(),
                 reason: format!("{error}"),
             })?;
-        *held = Some((now, channel.clone()));
+        *held = Some((address, channel.clone()));
         Ok(channel)
     }
 

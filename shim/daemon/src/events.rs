@@ -1,7 +1,7 @@
 //! Events for containerd (`containerd.services.events.ttrpc.v1.Events`): that a task was created, started, killed for want of memory,
 //! ended, deleted. They wait in order while containerd is away.
 
-use crate::containerd::Addresses;
+use crate::containerd;
 use crate::paths::Paths;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use containerd_shim_protos::protobuf::well_known_types::timestamp::Timestamp;
@@ -84,7 +84,7 @@ async fn try_forward(
     let connected = match client {
         Some(client) => client,
         None => {
-            let address = Addresses::read(paths)?.ttrpc;
+            let address = containerd::now(paths)?.ttrpc_address;
             let address = if address.contains("://") {
                 address
             } else {

@@ -9,48 +9,42 @@
 //!                              workers/NAME/   a worker's root: hard links to the compiled files of its trust domain
 //! ```
 
+use shoal_channel::node::Folders;
 use std::env;
 use std::path::PathBuf;
 
 /// The folders of this node.
 #[derive(Clone, Debug)]
-pub(crate) struct Paths {
-    run: PathBuf,
-    root: PathBuf,
-}
+pub(crate) struct Paths(Folders);
 
 impl Paths {
     pub(crate) fn from_env() -> Self {
-        let folder = |name, default: &str| env::var_os(name).map_or_else(|| default.into(), PathBuf::from);
-        Self {
-            run: folder("SHOAL_RUN", "/run/shoal"),
-            root: folder("SHOAL_ROOT", "/var/lib/shoal"),
-        }
+        Self(Folders::from_env())
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.run.join("shoald.sock")
+        self.0.daemon_socket()
     }
 
     pub(crate) fn containerd(&self) -> PathBuf {
-        self.run.join("containerd.json")
+        self.0.containerd()
     }
 
     pub(crate) fn records(&self, kind: &str) -> PathBuf {
-        self.run.join(kind)
+        self.0.run.join(kind)
     }
 
     pub(crate) fn cache(&self) -> PathBuf {
-        self.root.join("cache")
+        self.0.root.join("cache")
     }
 
     pub(crate) fn workers(&self) -> PathBuf {
-        self.root.join("workers")
+        self.0.root.join("workers")
     }
 
     /// Images on their way from containerd's store into the cache.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.root.join("incoming")
+        self.0.root.join("incoming")
     }
 
     /// The control group that workers' groups lie in, below the root of each hierarchy: `SHOAL_CGROUP`, or `shoal`.

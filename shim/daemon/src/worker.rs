@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use tokio::io::unix::AsyncFd;
 use std::sync::Arc;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, Semaphore};
 
 /// The first user that a worker may have; nobody's account, and beyond what kubelet gives to user namespaces.

@@ -126,7 +126,13 @@ impl Node {
                 for id in expected {
                     if let Some((entry, _)) = self.of(worker, &id) {
                         let message = "shoald ended before it could start it".to_owned();
-                        self.ended(&entry, Exit { ending: Ending::WorkerDied, message });
+                        self.ended(
+                            &entry,
+                            Exit {
+                                ending: Ending::WorkerDied,
+                                message,
+                            },
+                        );
                     }
                 }
             }

@@ -72,9 +72,10 @@ fn a_hundred_pods_are_not_one_process_more() {
     let ours: Vec<_> = more
         .iter()
         .filter(|(name, more)| {
-            **more > 0 && ["shoal", "containerd-shim", "pause", "runc"]
-                .iter()
-                .any(|it| name.starts_with(it))
+            **more > 0
+                && ["shoal", "containerd-shim", "pause", "runc"]
+                    .iter()
+                    .any(|it| name.starts_with(it))
         })
         .collect();
     println!("processes more than before 100 pods: {more:?}");
