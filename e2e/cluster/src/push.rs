@@ -32,7 +32,9 @@ impl Cluster {
             .build()?;
         // Some tests have a runtime already, in which another can't be entered.
         std::thread::scope(|scope| {
-            let push = scope.spawn(|| runtime.block_on(shoal_artifact::push(file, &parsed, &options, &())));
+            let (parsed, options) = (&parsed, &options);
+            // It ends there too: in a runtime another one can't be dropped either.
+            let push = scope.spawn(move || runtime.block_on(shoal_artifact::push(file, parsed, options, &())));
             match push.join() {
                 Ok(pushed) => pushed.with_context(|| format!("{} can't be pushed", file.display())),
                 Err(panic) => std::panic::resume_unwind(panic),

@@ -332,8 +332,8 @@ impl Node {
         self.remove_sandbox(id);
     }
 
-    /// Takes a container out of its worker, and ends the worker with its last one.
-    async fn release(&self, container: &Container, program: &Program) {
+    /// Takes a container out of its worker, which ends some time after its last one.
+    async fn release(self: &Arc<Self>, container: &Container, program: &Program) {
         let worker = self.workers.lock().await.get(&program.domain.name).cloned();
         if let Some(worker) = worker {
             let id = container.id.clone();
@@ -350,7 +350,7 @@ impl Node {
             }
             drop(turn);
         }
-        self.retire(&program.domain).await;
+        self.retire_later(&program.domain);
     }
 }
 

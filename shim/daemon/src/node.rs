@@ -149,6 +149,8 @@ impl Node {
             *lock(&worker.expected) = running.collect();
             self.watch(&worker);
             let _ = worker.send(&shoal_protocol::ToWorker::Hello, &[]).await;
+            // Its last container may have gone just before the daemon did.
+            self.retire_later(worker.domain());
         }
         for entry in self.entries() {
             let container = entry.get();

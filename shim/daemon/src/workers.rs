@@ -7,6 +7,10 @@ use crate::record::{Domain, Program, State};
 use crate::worker::Worker;
 use shoal_protocol::{Ending, Exit, FromWorker, ToWorker};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a worker stays that has nothing to run.
+const LINGER: Duration = Duration::from_secs(10);
 
 impl Node {
     /// The worker of a trust domain; started where there is none.
@@ -81,8 +85,18 @@ impl Node {
         });
     }
 
-    /// Ends the worker of a domain in which there are no containers left. Nobody else starts one of its name before it is gone.
-    pub(crate) async fn retire(&self, domain: &Domain) {
+    /// Ends the worker of a domain in which there are no containers left, unless there soon are some again: to replace a pod by
+    /// the next, as rollouts and jobs do, takes no new process.
+    pub(crate) fn retire_later(self: &Arc<Self>, domain: &Domain) {
+        let (node, domain) = (Arc::clone(self), domain.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            node.retire(&domain).await;
+        });
+    }
+
+    /// Ends it now. Nobody else starts one of its name before it is gone.
+    async fn retire(&self, domain: &Domain) {
         let mut workers = self.workers.lock().await;
         let Some(worker) = workers.get(&domain.name).cloned() else {
             return;

@@ -4,6 +4,7 @@ use super::cri::{Cri, LinuxPodSandboxConfig, PodSandboxConfig, PodSandboxMetadat
 use super::{Place, Runtime};
 use crate::figures::{Figures, percentile};
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -22,6 +23,8 @@ pub(crate) async fn run(
     starts: u32,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
+    // It removes pods that it knows nothing of.
+    let _paused = Paused::new(place.local.pid("kubelet")?)?;
     let mut cri = Cri::connect(&place.local.cri).await?;
     cri.pull(&runtime.image).await?;
     let mut times: [Vec<f64>; 5] = Default::default();
@@ -46,6 +49,24 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// A process that stands still.
+struct Paused(Pid);
+
+impl Paused {
+    fn new(pid: i32) -> anyhow::Result<Self> {
+        let pid = Pid::from_raw(pid).context("a process number")?;
+        kill_process(pid, Signal::STOP)?;
+        Ok(Self(pid))
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        // It may have been ended meanwhile.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }
 
 async fn one(
