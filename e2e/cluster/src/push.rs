@@ -34,7 +34,8 @@ impl Cluster {
         std::thread::scope(|scope| {
             let (parsed, options) = (&parsed, &options);
             // It ends there too: in a runtime another one can't be dropped either.
-            let push = scope.spawn(move || runtime.block_on(shoal_artifact::push(file, parsed, options, &())));
+            let push =
+                scope.spawn(move || runtime.block_on(shoal_artifact::push(file, parsed, options, &())));
             match push.join() {
                 Ok(pushed) => pushed.with_context(|| format!("{} can't be pushed", file.display())),
                 Err(panic) => std::panic::resume_unwind(panic),
