@@ -19,16 +19,16 @@ impl Node {
         &self,
         worker: &Arc<Worker>,
         ticket: Ticket,
-        of: Option<(Arc<Entry>, Program)>,
+        of: Option<Arc<Entry>>,
         address: SocketAddr,
     ) {
         let worker = Arc::clone(worker);
         let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
             let _asked = asked;
-            let connected = match of {
-                Some((entry, program)) => connect(&entry, &program, address).await,
-                None => Err(denied("the worker has no such container".to_owned())),
+            let connected = match program_of(of) {
+                Ok((entry, program)) => connect(&entry, &program, address).await,
+                Err(error) => Err(error),
             };
             let (fds, error) = match &connected {
                 Ok(socket) => (vec![socket], None),
@@ -43,21 +43,29 @@ impl Node {
         &self,
         worker: &Arc<Worker>,
         ticket: Ticket,
-        of: Option<(Arc<Entry>, Program)>,
+        of: Option<Arc<Entry>>,
         name: String,
     ) {
         let worker = Arc::clone(worker);
         let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
             let _asked = asked;
-            let resolved = match of {
-                Some((entry, program)) => resolve(&entry, &program, &name).await,
-                None => Err(denied("the worker has no such container".to_owned())),
+            let resolved = match program_of(of) {
+                Ok((entry, program)) => resolve(&entry, &program, &name).await,
+                Err(error) => Err(error),
             };
             let addresses = resolved.map_err(|error| refused(&error));
             let _ = worker.send(&ToWorker::Resolved { ticket, addresses }, &[]).await;
         });
     }
+}
+
+fn program_of(entry: Option<Arc<Entry>>) -> io::Result<(Arc<Entry>, Program)> {
+    let found = entry.and_then(|entry| {
+        let program = entry.get().program?;
+        Some((entry, program))
+    });
+    found.ok_or_else(|| denied("the worker has no such container".to_owned()))
 }
 
 async fn connect(entry: &Entry, program: &Program, address: SocketAddr) -> io::Result<OwnedFd> {

@@ -21,62 +21,32 @@ const START: Duration = Duration::from_secs(30);
 /// What a component that runs once may take where the pod says nothing: kubelet's `activeDeadlineSeconds` is the pod's way to say it.
 const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a container is created from.
-pub(crate) struct Create {
-    pub(crate) id: String,
-    pub(crate) namespace: String,
-    pub(crate) bundle: String,
-    pub(crate) stdin: String,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl Node {
-    /// Makes a container ready: its artifact is here, compiled, and allowed to run.
-    pub(crate) async fn create(self: &Arc<Self>, create: Create) -> Result<Arc<Entry>, Error> {
-        if let Ok(entry) = self.container(&create.id) {
+    /// Makes a container ready, which comes without a program: its artifact is here, compiled, and allowed to run.
+    pub(crate) async fn create(self: &Arc<Self>, mut container: Container) -> Result<Arc<Entry>, Error> {
+        if let Ok(entry) = self.container(&container.id) {
             // Asked again, unless the name is another's.
-            return if entry.get().bundle == create.bundle {
+            return if entry.get().bundle == container.bundle {
                 Ok(entry)
             } else {
                 Err(Error::Exists {
                     kind: "container",
-                    id: create.id,
+                    id: container.id,
                 })
             };
         }
-        let bundle = Bundle::read(Path::new(&create.bundle))?;
-        let program = match bundle.kind() {
-            Kind::Sandbox => {
-                self.add_sandbox(sandbox_of(&create.id, &bundle))?;
-                None
-            }
-            Kind::Container => Some(self.program(&create, &bundle).await?),
-        };
-        let Create {
-            id,
-            namespace,
-            bundle,
-            stdin,
-            stdout,
-            stderr,
-        } = create;
-        let entry = self.add(Container {
-            id,
-            namespace,
-            bundle,
-            stdin,
-            stdout,
-            stderr,
-            program,
-            state: State::Created,
-        })?;
+        let bundle = Bundle::read(Path::new(&container.bundle))?;
+        match bundle.kind() {
+            Kind::Sandbox => self.add_sandbox(sandbox_of(&container.id, &bundle))?,
+            Kind::Container => container.program = Some(self.program(&container, &bundle).await?),
+        }
+        let entry = self.add(container)?;
         report::created(self, &entry.get());
         Ok(entry)
     }
 
     /// From a bundle to what runs.
-    async fn program(&self, create: &Create, bundle: &Bundle) -> Result<Program, Error> {
+    async fn program(&self, create: &Container, bundle: &Bundle) -> Result<Program, Error> {
         let sandbox = match bundle.sandbox_id() {
             Some(id) => Some(self.sandbox(id)?),
             None => None,
@@ -341,9 +311,8 @@ impl Node {
             let _ = worker.send(&ToWorker::Forget { id }, &[]).await;
             let turn = worker.turn.lock().await;
             let shared = self.entries().iter().any(|entry| {
-                entry.get().program.is_some_and(|other| {
-                    other.domain == program.domain && other.task.code == program.task.code
-                })
+                let same = |other: Program| other.task.code == program.task.code;
+                entry.is_in(&program.domain) && entry.get().program.is_some_and(same)
             });
             if !shared {
                 worker.unlink(&program.task.code);

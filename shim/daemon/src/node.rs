@@ -7,8 +7,9 @@ use crate::events::Events;
 use crate::images::Images;
 use crate::keeper::{Keeper, Left};
 use crate::paths::Paths;
-use crate::record::{Container, Sandbox, State, WorkerRecord};
+use crate::record::{Container, Domain, Sandbox, State, WorkerRecord};
 use crate::records::Records;
+use crate::report;
 use crate::worker::{self, Worker};
 use shoal_protocol::{Ending, Exit, Usage};
 use std::collections::HashMap;
@@ -67,6 +68,15 @@ impl Entry {
     /// What is known of it now.
     pub(crate) fn get(&self) -> Container {
         lock(&self.record).clone()
+    }
+
+    /// Whether it runs, or is to run, in the worker of this domain.
+    pub(crate) fn is_in(&self, domain: &Domain) -> bool {
+        let record = lock(&self.record);
+        record
+            .program
+            .as_ref()
+            .is_some_and(|program| program.domain == *domain)
     }
 
     /// How it ended, and when, once it has.
@@ -140,13 +150,13 @@ impl Node {
         }
         *self.workers.lock().await = workers.clone();
         for worker in workers.into_values() {
-            let running = self.entries().into_iter().filter_map(|entry| {
-                let container = entry.get();
-                let program = container.program?;
-                let runs = matches!(container.state, State::Running) && program.domain == *worker.domain();
-                runs.then_some(container.id)
-            });
-            *lock(&worker.expected) = running.collect();
+            let running = self
+                .entries()
+                .into_iter()
+                .filter(|entry| entry.is_in(worker.domain()))
+                .map(|entry| entry.get())
+                .filter(|container| matches!(container.state, State::Running));
+            *lock(&worker.expected) = running.map(|container| container.id).collect();
             self.watch(&worker);
             let _ = worker.send(&shoal_protocol::ToWorker::Hello, &[]).await;
             // Its last container may have gone just before the daemon did.
@@ -171,19 +181,15 @@ impl Node {
         Ok(())
     }
 
-    /// Adds a pod; false where it is there already.
-    pub(crate) fn add_sandbox(&self, record: Sandbox) -> Result<bool, Error> {
+    /// Adds a pod, unless it is there already.
+    pub(crate) fn add_sandbox(&self, record: Sandbox) -> Result<(), Error> {
         self.sandbox_records.put(&record.id, &record)?;
-        let entry = SandboxEntry {
+        let id = record.id.clone();
+        lock(&self.sandboxes).entry(id).or_insert_with(|| SandboxEntry {
             record,
             stopped: watch::Sender::new(false),
-        };
-        let mut sandboxes = lock(&self.sandboxes);
-        let fresh = !sandboxes.contains_key(&entry.record.id);
-        if fresh {
-            sandboxes.insert(entry.record.id.clone(), entry);
-        }
-        Ok(fresh)
+        });
+        Ok(())
     }
 
     pub(crate) fn sandbox(&self, id: &str) -> Result<Sandbox, Error> {
@@ -279,7 +285,7 @@ impl Node {
         if let Err(error) = self.set_state(entry, state) {
             tracing::error!(id = container.id, "{error}");
         }
-        self.report(&container, &exit);
+        report::ended(self, &container, &exit);
         entry.ended.send_replace(true);
     }
 }

@@ -57,39 +57,37 @@ pub(crate) fn deleted(node: &Node, container: &Container, exit: &Exit, at: Syste
         .send(&container.namespace, topics::TASK_DELETE_EVENT_TOPIC, &event);
 }
 
-impl Node {
-    /// That a container has ended, and why.
-    pub(crate) fn report(&self, container: &Container, exit: &Exit) {
-        if let Some(path) = container
-            .program
-            .as_ref()
-            .and_then(|program| program.termination_log.as_ref())
-            && !exit.message.is_empty()
-        {
-            let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
-            let message = exit.message.get(..end).unwrap_or_default();
-            if let Err(error) = std::fs::write(path, message) {
-                tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
-            }
+/// That a container has ended, and why.
+pub(crate) fn ended(node: &Node, container: &Container, exit: &Exit) {
+    if let Some(path) = container
+        .program
+        .as_ref()
+        .and_then(|program| program.termination_log.as_ref())
+        && !exit.message.is_empty()
+    {
+        let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
+        let message = exit.message.get(..end).unwrap_or_default();
+        if let Err(error) = std::fs::write(path, message) {
+            tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
         }
-        let namespace = &container.namespace;
-        if exit.ending == Ending::OutOfMemory {
-            let event = TaskOOM {
-                container_id: container.id.clone(),
-                ..TaskOOM::default()
-            };
-            self.events.send(namespace, topics::TASK_OOM_EVENT_TOPIC, &event);
-        }
-        let event = TaskExit {
-            container_id: container.id.clone(),
-            id: container.id.clone(),
-            pid: pid(),
-            exit_status: exit.ending.code().into(),
-            exited_at: MessageField::some(timestamp(SystemTime::now())),
-            ..TaskExit::default()
-        };
-        self.events.send(namespace, topics::TASK_EXIT_EVENT_TOPIC, &event);
     }
+    let namespace = &container.namespace;
+    if exit.ending == Ending::OutOfMemory {
+        let event = TaskOOM {
+            container_id: container.id.clone(),
+            ..TaskOOM::default()
+        };
+        node.events.send(namespace, topics::TASK_OOM_EVENT_TOPIC, &event);
+    }
+    let event = TaskExit {
+        container_id: container.id.clone(),
+        id: container.id.clone(),
+        pid: pid(),
+        exit_status: exit.ending.code().into(),
+        exited_at: MessageField::some(timestamp(SystemTime::now())),
+        ..TaskExit::default()
+    };
+    node.events.send(namespace, topics::TASK_EXIT_EVENT_TOPIC, &event);
 }
 
 pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
@@ -106,12 +104,12 @@ pub(crate) fn metrics(entry: &crate::node::Entry) -> containerd_shim_protos::cgr
     use containerd_shim_protos::cgroups_v2::metrics::{CPUStat, MemoryEvents, MemoryStat, Metrics};
     let usage = lock(&entry.usage).clone();
     let micros = usage.cpu_ns / 1000;
-    let oom = match entry.get().state {
+    let container = entry.get();
+    let oom = match container.state {
         crate::record::State::Stopped { exit, .. } => exit.ending == Ending::OutOfMemory,
         _ => false,
     };
-    let limit = entry
-        .get()
+    let limit = container
         .program
         .map_or(0, |program| program.task.component.limits.memory.bytes());
     Metrics {

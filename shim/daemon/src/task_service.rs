@@ -1,11 +1,10 @@
 //! containerd's Task service (`containerd.task.v3.Task`, and v2 of the same shape, for containerd 1.7) over the table in `node`.
 //! Nothing is decided here.
 
-use crate::containers::Create;
 use crate::error::Error;
 use crate::events::any;
 use crate::node::Node;
-use crate::record::State;
+use crate::record::{Container, State};
 use crate::report::{metrics, pid, timestamp};
 use async_trait::async_trait;
 use containerd_shim_protos::api::{
@@ -85,13 +84,15 @@ impl Task for Tasks {
         }
         let namespace = context.metadata.get(NAMESPACE).and_then(|values| values.first());
         self.0
-            .create(Create {
+            .create(Container {
                 id: request.id,
                 namespace: namespace.cloned().unwrap_or_else(|| "default".to_owned()),
                 bundle: request.bundle,
                 stdin: request.stdin,
                 stdout: request.stdout,
                 stderr: request.stderr,
+                program: None,
+                state: State::Created,
             })
             .await?;
         Ok(CreateTaskResponse {

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::node::{Entry, Node, lock};
-use crate::record::{Domain, Program, State};
+use crate::record::{Domain, State};
 use crate::worker::Worker;
 use shoal_protocol::{Ending, Exit, FromWorker, ToWorker};
 use std::sync::Arc;
@@ -69,15 +69,9 @@ impl Node {
                 message: format!("the worker of {} ended: {}", worker.domain().name, death.text),
             };
             for entry in node.entries() {
-                let container = entry.get();
-                if container
-                    .program
-                    .is_some_and(|program| program.domain == *worker.domain())
-                {
-                    if let Some(starting) = lock(&entry.starting).take() {
-                        let _ = starting.send(Err(exit.message.clone()));
-                    }
-                    if matches!(container.state, State::Running) {
+                if entry.is_in(worker.domain()) {
+                    node.started(&entry, Err(exit.message.clone()));
+                    if matches!(entry.get().state, State::Running) {
                         node.ended(&entry, exit.clone());
                     }
                 }
@@ -102,10 +96,7 @@ impl Node {
             return;
         };
         let _turn = worker.turn.lock().await;
-        let used = self.entries().iter().any(|entry| {
-            let container = entry.get();
-            container.program.is_some_and(|program| program.domain == *domain)
-        });
+        let used = self.entries().iter().any(|entry| entry.is_in(domain));
         if !used {
             worker.kill();
             worker.died().await;
@@ -126,7 +117,7 @@ impl Node {
                 let mut expected = std::mem::take(&mut *lock(&worker.expected));
                 for task in tasks {
                     expected.retain(|id| *id != task.id);
-                    if let Some((entry, _)) = self.of(worker, &task.id) {
+                    if let Some(entry) = self.of(worker, &task.id) {
                         match task.exit {
                             Some(exit) => self.ended(&entry, exit),
                             None => self.started(&entry, Ok(())),
@@ -138,7 +129,7 @@ impl Node {
                     }
                 }
                 for id in expected {
-                    if let Some((entry, _)) = self.of(worker, &id) {
+                    if let Some(entry) = self.of(worker, &id) {
                         let message = "shoald ended before it could start it".to_owned();
                         self.ended(
                             &entry,
@@ -151,24 +142,24 @@ impl Node {
                 }
             }
             FromWorker::Started { id } => {
-                if let Some((entry, _)) = self.of(worker, &id) {
+                if let Some(entry) = self.of(worker, &id) {
                     self.started(&entry, Ok(()));
                 }
             }
             FromWorker::Failed { id, reason } => {
-                if let Some((entry, _)) = self.of(worker, &id) {
+                if let Some(entry) = self.of(worker, &id) {
                     self.started(&entry, Err(reason));
                 }
             }
             FromWorker::Ended { id, exit } => {
-                if let Some((entry, _)) = self.of(worker, &id) {
+                if let Some(entry) = self.of(worker, &id) {
                     self.started(&entry, Ok(()));
                     self.ended(&entry, exit);
                 }
             }
             FromWorker::Usage { tasks } => {
                 for usage in tasks {
-                    if let Some((entry, _)) = self.of(worker, &usage.id) {
+                    if let Some(entry) = self.of(worker, &usage.id) {
                         *lock(&entry.usage) = usage;
                     }
                 }
@@ -192,9 +183,8 @@ impl Node {
     }
 
     /// A container, if it is this worker's.
-    fn of(&self, worker: &Worker, id: &str) -> Option<(Arc<Entry>, Program)> {
+    fn of(&self, worker: &Worker, id: &str) -> Option<Arc<Entry>> {
         let entry = self.container(id).ok()?;
-        let program = entry.get().program?;
-        (program.domain == *worker.domain()).then_some((entry, program))
+        entry.is_in(worker.domain()).then_some(entry)
     }
 }

@@ -20,9 +20,8 @@ pub(crate) async fn run(
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
     // Whatever a first pod costs a node.
-    let first = start(place, runtime, 1).await?;
+    start(place, runtime, 1).await?;
     let time = start(place, runtime, 1 + pods).await?;
-    let _ = first;
     figures.set(
         format!("{}_pods_per_second", runtime.name()),
         f64::from(pods) / time.as_secs_f64(),
