@@ -1,12 +1,16 @@
 //! A container of a pod as a component: the annotations that a pod may carry, and how they are read. What containerd and kubelet
 //! add to them is the shim's business.
 
-use std::collections::BTreeMap;
+mod carried;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::problem::{Path, Problem};
-use crate::{API_VERSION, Component, KIND, manifest, validate};
+use crate::{API_VERSION, Component, KIND, Trigger, WasmService, manifest, validate};
+
+pub use carried::carried;
 
 /// A pod's annotation: the capabilities of its components, in the words of a WasmService's `capabilities`, as YAML. With a dot and
 /// a container's name behind it, those of one container alone: `shoal.dev/capabilities.web`.
@@ -15,9 +19,12 @@ pub const CAPABILITIES: &str = "shoal.dev/capabilities";
 pub const LIMITS: &str = "shoal.dev/limits";
 /// A pod's annotation: with whom it may share a process, see [`TrustDomain`].
 pub const TRUST_DOMAIN: &str = "shoal.dev/trust-domain";
+/// A pod's annotation: which paths its components answer, in the words of a WasmService's `triggers`, as YAML. With it, the pod's
+/// components answer together, on the port of each; without it, each answers all paths on its own port.
+pub const TRIGGERS: &str = "shoal.dev/triggers";
 
 /// Whose components may run in one process: a second wall beside WebAssembly's own stands between two domains.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrustDomain {
     /// All pods of the namespace on this node.
     #[default]
@@ -26,6 +33,8 @@ pub enum TrustDomain {
     Node,
     /// The pod alone.
     Pod,
+    /// All pods of the namespace on this node that say so, by this name.
+    Named(String),
 }
 
 /// What a pod says of one of its containers.
@@ -53,13 +62,70 @@ pub fn trust_domain(annotations: &BTreeMap<String, String>) -> Result<TrustDomai
         None | Some("namespace") => Ok(TrustDomain::Namespace),
         Some("node") => Ok(TrustDomain::Node),
         Some("pod") => Ok(TrustDomain::Pod),
+        Some(name) if is_label(name) => Ok(TrustDomain::Named(name.to_owned())),
         Some(other) => Err(Problem {
             source: None,
             field: annotation(TRUST_DOMAIN),
-            message: format!("is {other:?}; it is one of namespace, node, pod"),
+            message: format!(
+                "is {other:?}; it is namespace, node, pod, or a name of your own: at most 63 lower-case letters, digits and '-'"
+            ),
             hint: None,
         }),
     }
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Reads which paths the components of a pod answer; none where its annotations don't say.
+///
+/// # Errors
+///
+/// Every mistake in the annotation.
+pub fn triggers(annotations: &BTreeMap<String, String>) -> Result<Option<Vec<Trigger>>, Vec<Problem>> {
+    let Some(text) = annotations.get(TRIGGERS) else {
+        return Ok(None);
+    };
+    let triggers = manifest::value(text, &annotation(TRIGGERS)).map_err(|problem| vec![problem])?;
+    let called = triggers.as_array().into_iter().flatten();
+    let called: BTreeSet<_> = called.filter_map(|it| it["component"].as_str()).collect();
+    let components: Vec<_> = called
+        .iter()
+        .map(|name| json!({"name": name, "file": "image"}))
+        .collect();
+    let components = match components.as_slice() {
+        // The schema asks for one; what is wrong with the triggers it says by itself.
+        [] => vec![json!({"name": "none", "file": "image"})],
+        _ => components,
+    };
+    let service = validated(json!({ "components": components, "triggers": triggers }));
+    let fields = [("spec.triggers".to_owned(), TRIGGERS.to_owned())];
+    let service = service.map_err(|problems| renamed(problems, &fields))?;
+    let later = |trigger: &Trigger| {
+        let field = format!("{}[{}]", annotation(TRIGGERS), trigger.name);
+        unreadable(&field, "only http triggers are supported in a pod yet")
+    };
+    let other = service.spec.triggers.iter().filter(|it| it.http.is_none());
+    let problems: Vec<_> = other.map(later).collect();
+    if problems.is_empty() {
+        Ok(Some(service.spec.triggers))
+    } else {
+        Err(problems)
+    }
+}
+
+/// A container as a component, and the values of its secrets by the names that it asks for.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The component; configuration is resolved.
+    pub component: Component,
+    /// Values for `shoal:service/secrets`.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// A container, with what its pod's annotations grant, as the component of a WasmService: the same schema and the same rules.
@@ -67,10 +133,10 @@ pub fn trust_domain(annotations: &BTreeMap<String, String>) -> Result<TrustDomai
 /// # Errors
 ///
 /// Every mistake in the annotations, each with the annotation and the field in it.
-pub fn component(
+pub fn program(
     container: &Container,
     annotations: &BTreeMap<String, String>,
-) -> Result<Component, Vec<Problem>> {
+) -> Result<Program, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut read = |key: &str| {
         let own = format!("{key}.{}", container.name);
@@ -100,26 +166,31 @@ pub fn component(
     component.insert("name".to_owned(), json!(container.name));
     // Whatever the reference, it was pulled: the schema's rules on it are for those who are still to pull.
     component.insert("file".to_owned(), json!("image"));
-    let document = json!({
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": { "name": "pod" },
-        "spec": { "components": [Value::Object(component)] },
-    });
-    let service = validate::wasm_service(document).map_err(|problems| renamed(problems, &fields))?;
+    let service = validated(json!({ "components": [Value::Object(component)] }));
+    let service = service.map_err(|problems| renamed(problems, &fields))?;
     let Some(mut component) = service.spec.components.into_iter().next() else {
         return Err(Vec::new());
     };
+    let (env, secrets) = carried::take(&container.env, &mut component.capabilities);
     component.file = None;
     component.image = Some(container.image.clone());
     component.args.clone_from(&container.args);
-    component.env = container.env.iter().map(variable).collect();
+    component.env = env.into_iter().map(variable).collect();
     if let Some(memory) = container.memory
         && !fields.iter().any(|(field, _)| field.ends_with(".limits"))
     {
         component.limits.memory = crate::Quantity::from_bytes(memory);
     }
-    Ok(component)
+    Ok(Program { component, secrets })
+}
+
+fn validated(spec: Value) -> Result<WasmService, Vec<Problem>> {
+    validate::wasm_service(json!({
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": { "name": "pod" },
+        "spec": spec,
+    }))
 }
 
 /// What a component of a WasmService may hold and one of a pod does not yet. It is refused, never ignored.
@@ -127,7 +198,6 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
     let Component {
         links, capabilities, ..
     } = component;
-    let by_reference = |grant: &crate::ConfigGrant| grant.value_from.is_some();
     let held = [
         ("links", !links.is_empty(), "links between components"),
         (
@@ -141,19 +211,9 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
             "volumes",
         ),
         (
-            "capabilities.secrets",
-            !capabilities.secrets.is_empty(),
-            "secrets",
-        ),
-        (
             "capabilities.messaging",
             !capabilities.messaging.is_empty(),
             "messaging",
-        ),
-        (
-            "capabilities.config",
-            capabilities.config.iter().any(by_reference),
-            "configuration from other objects",
         ),
     ];
     let problem = |(field, _, what)| unreadable(field, format!("{what}: not supported in a pod yet"));
@@ -163,10 +223,10 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
         .collect()
 }
 
-fn variable((name, value): &(String, String)) -> k8s_openapi::api::core::v1::EnvVar {
+fn variable((name, value): (String, String)) -> k8s_openapi::api::core::v1::EnvVar {
     k8s_openapi::api::core::v1::EnvVar {
-        name: name.clone(),
-        value: Some(value.clone()),
+        name,
+        value: Some(value),
         value_from: None,
     }
 }
@@ -197,113 +257,4 @@ pub(crate) fn unreadable(field: &str, message: impl Into<String>) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn annotations(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
-    fn container() -> Container {
-        Container {
-            name: "web".to_owned(),
-            image: "registry.example:5000/Odd/name@sha256:00".to_owned(),
-            args: vec!["serve".to_owned()],
-            env: vec![("A".to_owned(), "1".to_owned())],
-            memory: Some(32 << 20),
-        }
-    }
-
-    #[test]
-    fn nothing_said_is_nothing_granted() {
-        let component = component(&container(), &annotations(&[])).unwrap();
-        assert!(component.capabilities.is_empty());
-        assert_eq!(component.limits.memory.bytes(), 32 << 20);
-        assert_eq!(component.args, ["serve"]);
-        assert_eq!(component.env[0].name, "A");
-    }
-
-    #[test]
-    fn the_containers_own_annotation_goes_before_the_pods() {
-        let network = |host: &str| format!("network: {{outbound: [{{host: {host}, ports: [80]}}]}}");
-        let (all, own) = (network("a.example"), network("b.example"));
-        let said = annotations(&[(CAPABILITIES, &all), ("shoal.dev/capabilities.web", &own)]);
-        let granted = component(&container(), &said)
-            .unwrap()
-            .capabilities
-            .network
-            .unwrap();
-        assert_eq!(granted.outbound[0].host, "b.example");
-        let other = Container {
-            name: "other".to_owned(),
-            ..container()
-        };
-        let granted = component(&other, &said).unwrap().capabilities.network.unwrap();
-        assert_eq!(granted.outbound[0].host, "a.example");
-    }
-
-    #[test]
-    fn what_needs_other_objects_is_refused() {
-        let said = annotations(&[(
-            CAPABILITIES,
-            "{secrets: [{name: a, secretKeyRef: {name: b, key: c}}], config: [{name: a, value: b}]}",
-        )]);
-        let component = component(&container(), &said).unwrap();
-        let refused: Vec<_> = unsupported(&component).iter().map(ToString::to_string).collect();
-        assert_eq!(
-            refused,
-            ["capabilities.secrets: secrets: not supported in a pod yet"]
-        );
-    }
-
-    #[test]
-    fn limits_are_those_of_a_manifest() {
-        let said = annotations(&[(LIMITS, "{memory: 1Mi, cpuTime: 5s}")]);
-        let component = component(&container(), &said).unwrap();
-        assert_eq!(component.limits.memory.bytes(), 1 << 20);
-        assert_eq!(component.limits.cpu_time.as_std().as_secs(), 5);
-    }
-
-    #[test]
-    fn a_mistake_names_the_annotation_and_the_field() {
-        for (key, text, field, words) in [
-            (
-                CAPABILITIES,
-                "network: {outbound: [{ports: [80]}]}",
-                "metadata.annotations[shoal.dev/capabilities].network.outbound[0].host",
-                "is missing",
-            ),
-            (
-                CAPABILITIES,
-                "{",
-                "metadata.annotations[shoal.dev/capabilities]",
-                "",
-            ),
-            (
-                CAPABILITIES,
-                "a: 1\n---\nb: 2",
-                "metadata.annotations[shoal.dev/capabilities]",
-                "2 documents",
-            ),
-            (
-                LIMITS,
-                "memory: lots",
-                "metadata.annotations[shoal.dev/limits].memory",
-                "lots",
-            ),
-        ] {
-            let problems = component(&container(), &annotations(&[(key, text)])).unwrap_err();
-            let problem = &problems[0];
-            assert!(problem.field.starts_with(field), "{problem}");
-            assert!(problem.to_string().contains(words), "{problem}");
-        }
-        let problem = trust_domain(&annotations(&[(TRUST_DOMAIN, "cluster")])).unwrap_err();
-        assert!(
-            problem.to_string().contains("one of namespace, node, pod"),
-            "{problem}"
-        );
-    }
-}
+mod tests;

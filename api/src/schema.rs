@@ -34,6 +34,8 @@ pub(crate) const MOUNT_PATH: &str = "^/([^/]+(/[^/]+)*)?$";
 pub(crate) const REDIS_URL: &str = "^rediss?://";
 /// A name of the tz database.
 pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$";
+/// CPU time: cores, or thousandths of one.
+pub(crate) const CPU: &str = "^[1-9][0-9]*m?$";
 /// The name of an environment variable.
 pub(crate) const ENV_NAME: &str = "^[^=]+$";
 

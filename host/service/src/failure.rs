@@ -3,7 +3,7 @@
 use http::StatusCode;
 use shoal_capability::RequestId;
 use shoal_engine::Fault;
-use shoal_trigger::http::{Body, Response};
+use shoal_trigger::http::{Response, text};
 
 /// Why a request has no answer from its component.
 #[derive(Debug, thiserror::Error)]
@@ -64,19 +64,10 @@ impl Failure {
             Self::Unavailable { .. } => "the component can't be loaded; the log says why".to_owned(),
             other => other.to_string(),
         };
-        let text = format!("{said} (request {request})\n");
-        let mut response = Response::new(Body::new(http_body_util::BodyExt::map_err(
-            http_body_util::Full::from(text),
-            |never| match never {},
-        )));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        let mut response = text(self.status(), format!("{said} (request {request})\n"));
         if let Self::Busy { .. } = self {
-            headers.insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+            let soon = http::HeaderValue::from_static("1");
+            response.headers_mut().insert(http::header::RETRY_AFTER, soon);
         }
         response
     }

@@ -9,10 +9,11 @@ use crate::values::{self, Objects};
 use crate::world::CALLABLE;
 use crate::{Program, ServiceError, Usage};
 use shoal_api::Component;
-use shoal_capability::{Dialer, GrantsBuilder, LogSink, Stdio};
+use shoal_capability::{Dialer, GrantsBuilder, LogSink, Secret, Stdio};
 use shoal_compile::Description;
-use shoal_engine::{EngineError, PoolOptions};
-use shoal_trigger::http::{Handler, Routes};
+use shoal_engine::{EngineError, Fault, PoolOptions};
+use shoal_trigger::http::Handler;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct PodComponent<'a> {
     pub dialer: Arc<dyn Dialer>,
     /// Where its output goes.
     pub logs: Arc<dyn LogSink>,
+    /// Values of its secrets, by the names that it asks for.
+    pub secrets: &'a BTreeMap<String, String>,
 }
 
 /// Runs components of pods.
@@ -98,6 +101,7 @@ impl PodComponent<'_> {
             description,
             dialer,
             logs,
+            secrets,
         } = self;
         let mut problems = shoal_api::pod::unsupported(component);
         let objects = Objects::default();
@@ -109,6 +113,10 @@ impl PodComponent<'_> {
         let mut grants = GrantsBuilder {
             env: variables(component)?,
             config,
+            secrets: secrets
+                .iter()
+                .map(|(name, value)| (name.clone(), Secret::new(value.as_bytes())))
+                .collect(),
             stdio: Stdio::Lines {
                 sink: logs,
                 rate: component.limits.log_rate.bytes(),
@@ -128,10 +136,19 @@ impl PodComponent<'_> {
 }
 
 impl Serving {
-    /// All requests go to it.
-    pub fn routes(&self) -> Routes {
-        let handler = Arc::clone(&self.component) as Arc<dyn Handler>;
-        Routes::new([("/".to_owned(), handler)])
+    /// Answers requests.
+    pub fn handler(&self) -> Arc<dyn Handler> {
+        Arc::clone(&self.component) as _
+    }
+
+    /// Makes an instance and throws it away: one that can't start should not wait for its first request to say so.
+    ///
+    /// # Errors
+    ///
+    /// What ended its start.
+    pub fn try_start(&self) -> impl Future<Output = Result<(), Fault>> + Send + 'static {
+        let component = Arc::clone(&self.component);
+        async move { component.try_start().await }
     }
 
     /// What it has used, and uses now.

@@ -27,6 +27,22 @@ pub(crate) struct HttpComponent {
     pub(crate) resident: Resident,
 }
 
+impl HttpComponent {
+    /// Makes an instance within the limits of a request, and throws it away.
+    pub(crate) async fn try_start(&self) -> Result<(), Fault> {
+        let unit = &self.unit;
+        let world = self.resident.world().map_err(|error| Fault::Host {
+            text: error.to_string(),
+        })?;
+        let limit = unit.limits.request_timeout;
+        let made = world.try_instance(unit, unit.next_request());
+        match by(after(Instant::now(), limit), metered(unit.meter(), made)).await {
+            Ok(made) => made,
+            Err(Passed) => Err(Fault::Deadline { limit }),
+        }
+    }
+}
+
 impl Handler for HttpComponent {
     fn handle(&self, request: Request) -> Responding {
         let (unit, world) = (Arc::clone(&self.unit), self.resident.world());

@@ -9,7 +9,8 @@ use crate::{netns, report, stdio};
 use shoal_admission::Denied;
 use shoal_api::pod::{self, TrustDomain};
 use shoal_compile::Description;
-use shoal_protocol::{Ending, Exit, Role, Task, ToWorker};
+use shoal_protocol::{Ending, Exit, Front, Role, Task, ToWorker};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -56,6 +57,7 @@ impl Node {
             .map(|sandbox| sandbox.annotations.clone())
             .unwrap_or_default();
         annotations.extend(bundle.annotations().clone());
+        let id = sandbox.as_ref().map_or(create.id.as_str(), |sandbox| &sandbox.id);
         let image = bundle
             .image()
             .ok_or_else(|| Error::NoImage(Path::new(&create.bundle).join("config.json")))?;
@@ -67,12 +69,16 @@ impl Node {
             env: bundle.env(),
             memory: bundle.memory(),
         };
-        let mut component = pod::component(&container, &annotations).map_err(Error::Problems)?;
+        let pod::Program {
+            mut component,
+            secrets,
+        } = pod::program(&container, &annotations).map_err(Error::Problems)?;
         let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
         let compiled = self.images.compiled(&create.namespace, image).await?;
         let description = compiled.description;
         let imports = description.imports.iter().map(|import| import.name.as_str());
         shoal_admission::admit(imports, &component, 0).map_err(|denied| Error::Denied(in_a_pod(&denied)))?;
+        let front = front(id, &annotations)?;
         let role = role(&description).ok_or_else(|| Error::Exports {
             component: name.to_owned(),
             exports: exports(&description),
@@ -85,14 +91,17 @@ impl Node {
             Some(sandbox) => sandbox.netns.clone(),
             None => bundle.netns(),
         };
-        let id = sandbox.as_ref().map_or(create.id.as_str(), |sandbox| &sandbox.id);
         let namespace = sandbox
             .as_ref()
             .map_or(bundle.namespace(), |sandbox| &sandbox.namespace);
         let sockets = description.imports.iter().any(|import| {
             import.name.starts_with("wasi:sockets/tcp@") || import.name.starts_with("wasi:sockets/udp@")
         });
+        let alone = |front: &Front| front.routes.iter().all(|(_, other)| other == name);
         let domain = if sockets && component.capabilities.network.is_some() {
+            if !front.as_ref().is_none_or(alone) {
+                return Err(Error::SocketsBesideOthers(name.to_owned()));
+            }
             // Sockets of its own need a process in the pod's network.
             Domain {
                 name: format!("pod-{id}-net"),
@@ -104,6 +113,7 @@ impl Node {
                     TrustDomain::Namespace => format!("ns-{namespace}"),
                     TrustDomain::Node => "node".to_owned(),
                     TrustDomain::Pod => format!("pod-{id}"),
+                    TrustDomain::Named(name) => format!("ns-{namespace}.{name}"),
                 },
                 netns: None,
             }
@@ -125,6 +135,8 @@ impl Node {
                 digest: compiled.digest.to_string(),
                 description,
                 role,
+                secrets,
+                front,
             },
             compiled: compiled.path,
             sandbox: id.to_owned(),
@@ -172,7 +184,8 @@ impl Node {
         let mut fds = vec![stdio::open(&container.stdout)?, stdio::open(&container.stderr)?];
         if program.task.role == Role::Serve {
             let port = program.port;
-            let listener = netns::listen(program.netns.as_deref(), port)
+            let shared = program.task.front.is_some();
+            let listener = netns::listen(program.netns.as_deref(), port, shared)
                 .await
                 .map_err(|source| Error::Listen { port, source })?;
             fds.push(listener);
@@ -321,6 +334,18 @@ impl Node {
         }
         self.retire_later(&program.domain);
     }
+}
+
+/// How the components of the pod `id` answer together.
+fn front(id: &str, annotations: &BTreeMap<String, String>) -> Result<Option<Front>, Error> {
+    let triggers = pod::triggers(annotations).map_err(Error::Problems)?;
+    Ok(triggers.map(|triggers| Front {
+        pod: id.to_owned(),
+        routes: triggers
+            .into_iter()
+            .filter_map(|trigger| Some((trigger.http?.path, trigger.component)))
+            .collect(),
+    }))
 }
 
 fn sandbox_of(id: &str, bundle: &Bundle) -> Sandbox {

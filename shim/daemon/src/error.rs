@@ -52,6 +52,11 @@ pub(crate) enum Error {
     Exports { component: String, exports: String },
     #[error("cannot listen on port {port} in the pod's network: {source}")]
     Listen { port: u16, source: io::Error },
+    #[error(
+        "component {0} has sockets of its own (capabilities.network with wasi:sockets), and a pod whose paths several components \
+         answer can't hold such a one yet: make it a service of its own"
+    )]
+    SocketsBesideOthers(String),
     #[error("{0}")]
     Refused(String),
     #[error("the worker of {domain}: {reason}")]

@@ -5,7 +5,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use tokio::sync::oneshot;
@@ -34,23 +34,27 @@ pub(crate) async fn enter<T: Send + 'static>(
         .unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace ended")))
 }
 
-/// A socket that listens on all addresses of the namespace.
-pub(crate) async fn listen(path: Option<&Path>, port: u16) -> io::Result<OwnedFd> {
+/// A socket that listens on all addresses of the namespace; `shared`: others of ours may listen there as well.
+pub(crate) async fn listen(path: Option<&Path>, port: u16, shared: bool) -> io::Result<OwnedFd> {
     enter(path, move || {
         // IPv6's socket takes IPv4 as well, unless the node does without IPv6.
-        bind(AddressFamily::INET6, IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
-            .or_else(|_| bind(AddressFamily::INET, IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
+        let v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+        let v4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+        bind(v6, shared).or_else(|_| bind(v4, shared))
     })
     .await
 }
 
-fn bind(family: AddressFamily, address: IpAddr, port: u16) -> io::Result<OwnedFd> {
-    let socket = stream(family)?;
-    if family == AddressFamily::INET6 {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let socket = stream(family(address))?;
+    if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, false)?;
     }
     sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddr::new(address, port))?;
+    if shared {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket)
 }
@@ -65,13 +69,16 @@ fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// A connection from within the namespace.
-pub(crate) async fn connect(path: Option<&Path>, address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = match address {
+fn family(address: SocketAddr) -> AddressFamily {
+    match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let socket = enter(path, move || stream(family)).await?;
+    }
+}
+
+/// A connection from within the namespace.
+pub(crate) async fn connect(path: Option<&Path>, address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = enter(path, move || stream(family(address))).await?;
     let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shoal_api::Component;
 use shoal_compile::Description;
+use std::collections::BTreeMap;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,22 @@ pub struct Task {
     pub description: Description,
     /// What it is run for.
     pub role: Role,
+    /// Values of secrets, by the names that the component asks for.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// The paths that the pod's components answer together; none where this one answers all of them alone.
+    #[serde(default)]
+    pub front: Option<Front>,
+}
+
+/// How the components of a pod answer together: each listens, and passes a request to whomever it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Front {
+    /// The pod's id.
+    pub pod: String,
+    /// Prefixes of paths, each with the component that answers below it.
+    pub routes: Vec<(String, String)>,
 }
 
 /// What a container is run for; follows from what its component exports.

@@ -1,6 +1,7 @@
 //! The tasks of a trust domain, and what the daemon says about them. What a task does is in `task`.
 
 use crate::broker::{Answer, Broker};
+use crate::front::Fronts;
 use crate::outbox::Outbox;
 use crate::task::{RunningTask, exit};
 use anyhow::Context;
@@ -21,6 +22,7 @@ struct Domain {
     pods: Pods,
     outbox: Outbox,
     broker: Arc<Broker>,
+    fronts: Fronts,
     tasks: BTreeMap<TaskId, Entry>,
     runs: u64,
     endings: UnboundedSender<Ended>,
@@ -54,6 +56,7 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
         pods,
         broker: Broker::new(outbox.clone()),
         outbox,
+        fronts: Fronts::default(),
         tasks: BTreeMap::new(),
         runs: 0,
         endings,
@@ -139,11 +142,20 @@ impl Domain {
         self.runs += 1;
         let run = self.runs;
         let ended = on_end(&self.endings, id.clone(), run);
-        match RunningTask::start(task, descriptors, &self.pods, &self.broker, ended) {
+        match RunningTask::start(task, descriptors, &self.pods, &self.broker, &self.fronts, ended) {
             Ok(task) => {
+                let trying = task.try_start();
                 let state = State::Runs(Box::new(task));
                 self.tasks.insert(id.clone(), Entry { run, state });
-                self.outbox.send(FromWorker::Started { id });
+                let (outbox, ended) = (self.outbox.clone(), on_end(&self.endings, id.clone(), run));
+                tokio::spawn(async move {
+                    let tried = trying.await;
+                    // Both: a container that can't start has started, and ended.
+                    outbox.send(FromWorker::Started { id });
+                    if let Err(exit) = tried {
+                        ended(exit);
+                    }
+                });
             }
             Err(error) => {
                 let reason = format!("{error:#}");

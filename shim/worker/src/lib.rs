@@ -14,6 +14,7 @@ mod arguments;
 mod broker;
 mod confine;
 mod domain;
+mod front;
 mod outbox;
 mod output;
 mod task;

@@ -1,6 +1,7 @@
 //! One task: a component that answers requests, or a program. Which tasks there are is in `domain`.
 
 use crate::broker::Broker;
+use crate::front::{Fronts, Place};
 use crate::output::Output;
 use anyhow::{Context, bail};
 use shoal_protocol::{Ending, Exit, Role, Task};
@@ -26,6 +27,7 @@ enum What {
         serving: Serving,
         /// None once it stops.
         server: Option<Running>,
+        _place: Option<Place>,
     },
     Runs(Arc<Program>),
 }
@@ -45,6 +47,7 @@ impl RunningTask {
         descriptors: Vec<OwnedFd>,
         pods: &Pods,
         broker: &Arc<Broker>,
+        fronts: &Fronts,
         ended: impl FnOnce(Exit) + Send + 'static,
     ) -> anyhow::Result<Self> {
         let mut descriptors = descriptors.into_iter();
@@ -63,15 +66,22 @@ impl RunningTask {
             description: task.description.clone(),
             dialer: broker.dialer(&task.id),
             logs: output,
+            secrets: &task.secrets,
         };
         match task.role {
             Role::Serve => {
                 let serving = pods.serve(component).map_err(whole)?;
+                let (routes, place) = fronts.routes(task, serving.handler());
                 let server = listen(next("a listening socket")?)
-                    .and_then(|it| serve(it, serving.routes(), ServerOptions::default()))
+                    .and_then(|it| serve(it, routes, ServerOptions::default()))
                     .context("the listening socket")?;
                 let server = Some(server);
-                Ok(Self::new(What::Serves { serving, server }, None))
+                let what = What::Serves {
+                    serving,
+                    server,
+                    _place: place,
+                };
+                Ok(Self::new(what, None))
             }
             Role::Run => {
                 let program = Arc::new(pods.program(component).map_err(whole)?);
@@ -87,6 +97,20 @@ impl RunningTask {
             what,
             ending,
             reported: Usage::default(),
+        }
+    }
+
+    /// Tries whether a component that serves can start at all; anything else has begun by now.
+    pub(crate) fn try_start(&self) -> impl Future<Output = Result<(), Exit>> + Send + 'static {
+        let trying = match &self.what {
+            What::Serves { serving, .. } => Some(serving.try_start()),
+            What::Runs(_) => None,
+        };
+        async {
+            match trying {
+                Some(trying) => trying.await.map_err(why),
+                None => Ok(()),
+            }
         }
     }
 
@@ -153,13 +177,14 @@ fn run(program: Arc<Program>, limit: Duration, ended: impl FnOnce(Exit) + Send +
 }
 
 fn how(end: shoal_service::Exit) -> Exit {
-    let fault = match end {
+    match end {
         // Of an exit code the system keeps the lowest eight bits.
-        shoal_service::Exit::Code(code) => {
-            return exit(Ending::Completed(code.to_le_bytes()[0]), String::new());
-        }
-        shoal_service::Exit::Fault(fault) => fault,
-    };
+        shoal_service::Exit::Code(code) => exit(Ending::Completed(code.to_le_bytes()[0]), String::new()),
+        shoal_service::Exit::Fault(fault) => why(fault),
+    }
+}
+
+fn why(fault: Fault) -> Exit {
     let ending = match &fault {
         Fault::Exceeded(Exceeded::Memory { .. }) => Ending::OutOfMemory,
         Fault::Exceeded(Exceeded::CpuTime { .. }) | Fault::Deadline { .. } => Ending::Deadline,

@@ -13,4 +13,5 @@ mod lifecycle;
 mod many;
 mod network;
 mod refusals;
+mod routes;
 mod workers;

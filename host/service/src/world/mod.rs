@@ -16,6 +16,7 @@ use crate::limits::ReuseLimits;
 use crate::unit::Unit;
 use shoal_capability::RequestId;
 use shoal_compile::Description;
+use shoal_engine::Fault;
 use shoal_trigger::http::Request;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -65,6 +66,15 @@ impl World {
             Self::Http2(_) => "wasi:http/proxy@0.2",
             Self::Http3(_) => "wasi:http/service@0.3",
             Self::MyService(_) => "shoal:service/my-service",
+        }
+    }
+
+    /// Makes an instance and throws it away.
+    pub(crate) async fn try_instance(&self, unit: &Unit, id: RequestId) -> Result<(), Fault> {
+        match self {
+            Self::Http2(instances) => instances.take(unit, id).await.map(drop),
+            Self::Http3(instances) => instances.take(unit, id).await.map(drop),
+            Self::MyService(instances) => instances.take(unit, id).await.map(drop),
         }
     }
 

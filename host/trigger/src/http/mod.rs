@@ -7,6 +7,7 @@ pub use routes::Routes;
 pub use server::{Running, ServerOptions, serve};
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use std::pin::Pin;
 
@@ -20,6 +21,16 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 pub type Response = http::Response<Body>;
 /// An answer on its way. It is dropped where the client goes away first.
 pub type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// An answer of plain text.
+pub fn text(status: http::StatusCode, text: String) -> Response {
+    let body = http_body_util::Full::from(text).map_err(|never| match never {});
+    let mut response = Response::new(Body::new(body));
+    *response.status_mut() = status;
+    let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
+}
 
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {

@@ -5,6 +5,7 @@ use shoal_api::{Capabilities, Component};
 use shoal_channel::{AsyncChannel, Channel};
 use shoal_compile::{CompileLimits, Compiler, Description};
 use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker};
+use std::collections::BTreeMap;
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -281,6 +282,8 @@ pub(crate) fn task(id: &str, code: &Code) -> Task {
         digest: format!("sha256:{}", "0".repeat(64)),
         description: code.description.clone(),
         role: if serves { Role::Serve } else { Role::Run },
+        secrets: BTreeMap::new(),
+        front: None,
     }
 }
 

@@ -1,0 +1,166 @@
+//! How a pod's annotations are read.
+
+use super::*;
+use crate::Capabilities;
+
+fn annotations(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn container() -> Container {
+    Container {
+        name: "web".to_owned(),
+        image: "registry.example:5000/Odd/name@sha256:00".to_owned(),
+        args: vec!["serve".to_owned()],
+        env: vec![("A".to_owned(), "1".to_owned())],
+        memory: Some(32 << 20),
+    }
+}
+
+#[test]
+fn nothing_said_is_nothing_granted() {
+    let component = program(&container(), &annotations(&[])).unwrap().component;
+    assert!(component.capabilities.is_empty());
+    assert_eq!(component.limits.memory.bytes(), 32 << 20);
+    assert_eq!(component.args, ["serve"]);
+    assert_eq!(component.env[0].name, "A");
+}
+
+#[test]
+fn the_containers_own_annotation_goes_before_the_pods() {
+    let network = |host: &str| format!("network: {{outbound: [{{host: {host}, ports: [80]}}]}}");
+    let (all, own) = (network("a.example"), network("b.example"));
+    let said = annotations(&[(CAPABILITIES, &all), ("shoal.dev/capabilities.web", &own)]);
+    let granted = program(&container(), &said)
+        .unwrap()
+        .component
+        .capabilities
+        .network
+        .unwrap();
+    assert_eq!(granted.outbound[0].host, "b.example");
+    let other = Container {
+        name: "other".to_owned(),
+        ..container()
+    };
+    let granted = program(&other, &said)
+        .unwrap()
+        .component
+        .capabilities
+        .network
+        .unwrap();
+    assert_eq!(granted.outbound[0].host, "a.example");
+}
+
+#[test]
+fn values_of_other_objects_come_as_variables_and_are_none() {
+    let text = "{secrets: [{name: a, secretKeyRef: {name: b, key: c}}], config: [{name: plain, value: b}, \
+                {name: d, valueFrom: {configMapKeyRef: {name: e, key: f}}}, \
+                {name: missing, valueFrom: {configMapKeyRef: {name: e, key: g, optional: true}}}]}";
+    let said = annotations(&[(CAPABILITIES, text)]);
+    let granted = program(&container(), &said).unwrap().component.capabilities;
+    assert!(
+        granted.config.iter().all(|it| it.name == "plain"),
+        "nothing was carried: {granted:?}"
+    );
+    let asked: Capabilities = serde_json::from_value(manifest::value(text, "").unwrap()).unwrap();
+    let names: Vec<_> = carried(&asked).into_iter().map(|it| it.name).collect();
+    assert_eq!(
+        names,
+        ["shoal.dev.config.1", "shoal.dev.config.2", "shoal.dev.secret.0"]
+    );
+    let mut given = container();
+    given.env.push((names[0].clone(), "one".to_owned()));
+    given.env.push((names[2].clone(), "two".to_owned()));
+    let Program { component, secrets } = program(&given, &said).unwrap();
+    assert_eq!(component.env.len(), 1, "{:?}", component.env);
+    let config: Vec<_> = component
+        .capabilities
+        .config
+        .iter()
+        .map(|it| (it.name.as_str(), it.value.as_deref()))
+        .collect();
+    assert_eq!(config, [("plain", Some("b")), ("d", Some("one"))]);
+    assert_eq!(secrets, annotations(&[("a", "two")]));
+    assert!(unsupported(&component).is_empty());
+}
+
+#[test]
+fn triggers_are_those_of_a_manifest() {
+    let said = |text| triggers(&annotations(&[(TRIGGERS, text)]));
+    let read = said("[{name: a, component: web, http: {path: /a}}, {name: b, component: api, http: {}}]")
+        .unwrap()
+        .unwrap();
+    let paths: Vec<_> = read
+        .iter()
+        .map(|it| (it.component.as_str(), it.http.as_ref().unwrap().path.as_str()))
+        .collect();
+    assert_eq!(paths, [("web", "/a"), ("api", "/")]);
+    assert_eq!(triggers(&annotations(&[])), Ok(None));
+    for (text, words) in [
+        ("{}", "shoal.dev/triggers]"),
+        ("[{name: a, http: {}}]", "shoal.dev/triggers][0].component"),
+        (
+            "[{name: a, component: x, http: {}}, {name: b, component: z, http: {}}]",
+            "same path",
+        ),
+        (
+            "[{name: a, component: x, schedule: {cron: '@daily'}}]",
+            "only http",
+        ),
+        ("[", "shoal.dev/triggers]"),
+    ] {
+        let problems = said(text).unwrap_err();
+        assert!(problems[0].to_string().contains(words), "{text}: {}", problems[0]);
+    }
+}
+
+#[test]
+fn limits_are_those_of_a_manifest() {
+    let said = annotations(&[(LIMITS, "{memory: 1Mi, cpuTime: 5s}")]);
+    let component = program(&container(), &said).unwrap().component;
+    assert_eq!(component.limits.memory.bytes(), 1 << 20);
+    assert_eq!(component.limits.cpu_time.as_std().as_secs(), 5);
+}
+
+#[test]
+fn a_mistake_names_the_annotation_and_the_field() {
+    for (key, text, field, words) in [
+        (
+            CAPABILITIES,
+            "network: {outbound: [{ports: [80]}]}",
+            "metadata.annotations[shoal.dev/capabilities].network.outbound[0].host",
+            "is missing",
+        ),
+        (
+            CAPABILITIES,
+            "{",
+            "metadata.annotations[shoal.dev/capabilities]",
+            "",
+        ),
+        (
+            CAPABILITIES,
+            "a: 1\n---\nb: 2",
+            "metadata.annotations[shoal.dev/capabilities]",
+            "2 documents",
+        ),
+        (
+            LIMITS,
+            "memory: lots",
+            "metadata.annotations[shoal.dev/limits].memory",
+            "lots",
+        ),
+    ] {
+        let problems = program(&container(), &annotations(&[(key, text)])).unwrap_err();
+        let problem = &problems[0];
+        assert!(problem.field.starts_with(field), "{problem}");
+        assert!(problem.to_string().contains(words), "{problem}");
+    }
+    let problem = trust_domain(&annotations(&[(TRUST_DOMAIN, "The_Cluster")])).unwrap_err();
+    assert!(
+        problem.to_string().contains("namespace, node, pod, or a name"),
+        "{problem}"
+    );
+}
