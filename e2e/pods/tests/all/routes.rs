@@ -39,7 +39,7 @@ fn components_of_a_pod_answer_by_path() {
     space.ready("client");
     for (path, answer) in [
         ("/", "hello, world"),
-        ("/config?key=greeting", "servus"),
+        ("/config?name=greeting", "servus"),
         ("/secret?name=token", "open sesame"),
         ("/configuration", "hello, world"),
     ] {
