@@ -9,6 +9,7 @@
 mod capability;
 pub mod crd;
 mod duration;
+pub mod labels;
 mod limits;
 pub mod manifest;
 mod placement;
