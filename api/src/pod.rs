@@ -23,6 +23,10 @@ pub const TRUST_DOMAIN: &str = "shoal.dev/trust-domain";
 /// components answer together, on the port of each; without it, each answers all paths on its own port.
 pub const TRIGGERS: &str = "shoal.dev/triggers";
 
+/// What a refusal says where a component imports what it was not granted. It is how the operator knows one in a pod's status, where
+/// Kubernetes keeps the text alone.
+pub const NOT_GRANTED: &str = "is not granted; to grant it: ";
+
 /// Whose components may run in one process: a second wall beside WebAssembly's own stands between two domains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrustDomain {

@@ -2,6 +2,7 @@
 
 use crate::interface::{Interface, Name, Unknown};
 use shoal_api::Component;
+use shoal_api::pod::NOT_GRANTED;
 use std::fmt;
 
 /// An import that the component may not have, and why.
@@ -39,7 +40,7 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let import = &self.import;
         match &self.reason {
-            Reason::NotGranted { line } => write!(f, "{import} is not granted; to grant it: {line}"),
+            Reason::NotGranted { line } => write!(f, "{import} {NOT_GRANTED}{line}"),
             Reason::OtherVersion { known } => {
                 write!(
                     f,

@@ -1,0 +1,150 @@
+//! The types and reasons of a service's conditions: the one place that spells them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// What is said of a service, in the order in which it has to come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// The spec can be carried out.
+    Accepted,
+    /// Each image was resolved to a digest.
+    ArtifactsResolved,
+    /// Each import that carries authority is granted.
+    CapabilitiesGranted,
+    /// Each link leads to somebody.
+    LinksResolved,
+    /// Somebody answers, of whatever revision.
+    Available,
+    /// All of the above, and the current revision is rolled out: kstatus' summary.
+    Ready,
+}
+
+impl Type {
+    /// As a manifest's reader sees it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::ArtifactsResolved => "ArtifactsResolved",
+            Self::CapabilitiesGranted => "CapabilitiesGranted",
+            Self::LinksResolved => "LinksResolved",
+            Self::Available => "Available",
+            Self::Ready => "Ready",
+        }
+    }
+}
+
+/// Why a condition is as it is; for programs. The message is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Accepted: nothing stands against it.
+    Valid,
+    /// Accepted, Ready: the spec asks for what a cluster does not run yet.
+    NotSupported,
+    /// Accepted, Ready: an object of a name that the service needs is somebody else's.
+    NameTaken,
+    /// ArtifactsResolved: all digests are known.
+    Resolved,
+    /// ArtifactsResolved, Ready: a registry did not give a digest.
+    ResolveFailed,
+    /// CapabilitiesGranted: the components run.
+    Granted,
+    /// CapabilitiesGranted, Ready: a component imports what it was not granted.
+    NotGranted,
+    /// LinksResolved: no component asks for one.
+    NoLinks,
+    /// Available: at least one pod is ready.
+    PodsReady,
+    /// Available: none is.
+    NoPodReady,
+    /// Available: it is run, not called.
+    NotServing,
+    /// Ready: the current revision answers.
+    RolledOut,
+    /// Ready: it is on its way.
+    Progressing,
+    /// Ready: pods of the current revision can't start.
+    PodsFailing,
+    /// Ready: they did not become ready in time, and don't say why.
+    ProgressDeadlineExceeded,
+    /// Ready: it was run, to its end.
+    Completed,
+    /// Ready: its run failed.
+    JobFailed,
+    /// Something that comes before it is not true yet.
+    Pending,
+}
+
+impl Reason {
+    /// As it stands in a condition.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// Why a spec is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+}
+
+/// True, false, or not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    True,
+    False,
+    Unknown,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// What is said of one condition.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) state: State,
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+}
+
+pub(crate) fn said(state: State, reason: Reason, message: impl Into<String>) -> Said {
+    let message = message.into();
+    Said {
+        state,
+        reason,
+        message,
+    }
+}
+
+/// Kubernetes takes no longer message.
+const LONGEST: usize = 32_768;
+
+/// The condition, which changed now unless it says what it said before.
+pub(crate) fn condition(
+    type_: Type,
+    said: Said,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: &Time,
+) -> Condition {
+    let before = before.iter().find(|it| it.type_ == type_.name());
+    let since = before
+        .filter(|it| it.status == said.state.name())
+        .map(|it| it.last_transition_time.clone());
+    let end = said.message.floor_char_boundary(LONGEST);
+    Condition {
+        type_: type_.name().to_owned(),
+        status: said.state.name().to_owned(),
+        reason: said.reason.name(),
+        message: said.message.get(..end).unwrap_or_default().to_owned(),
+        observed_generation: generation,
+        last_transition_time: since.unwrap_or_else(|| now.clone()),
+    }
+}

@@ -1,0 +1,54 @@
+//! Names, labels and owners of what belongs to a service.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use shoal_api::{API_VERSION, KIND, WasmService, labels};
+
+/// The service's name.
+pub(crate) fn name(service: &WasmService) -> String {
+    service.metadata.name.clone().unwrap_or_default()
+}
+
+/// The metadata of an object of that name.
+pub(crate) fn of(service: &WasmService, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: service.metadata.namespace.clone(),
+        labels: Some(labels(service)),
+        owner_references: Some(vec![owner(service)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// What marks an object as the service's.
+pub(crate) fn labels(service: &WasmService) -> BTreeMap<String, String> {
+    let name = name(service);
+    [
+        (labels::SERVICE, name.as_str()),
+        (labels::APP_NAME, name.as_str()),
+        (labels::MANAGED_BY, labels::OPERATOR),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Selects the service's pods, of all revisions.
+pub(crate) fn selector(service: &WasmService) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some([(labels::SERVICE.to_owned(), name(service))].into()),
+        ..LabelSelector::default()
+    }
+}
+
+/// The garbage collector removes what belongs to a service that is gone.
+fn owner(service: &WasmService) -> OwnerReference {
+    OwnerReference {
+        api_version: API_VERSION.to_owned(),
+        kind: KIND.to_owned(),
+        name: name(service),
+        uid: service.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}

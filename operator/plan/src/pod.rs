@@ -1,0 +1,231 @@
+//! The template of a service's pods: a container for each component, and in annotations what the shim has to know beyond that.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
+    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, SleepAction,
+    TCPSocketAction, TopologySpreadConstraint,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use shoal_api::{Component, Limits, WasmService, labels, pod};
+
+use crate::{Observed, Options, Referred, images, meta, references, revision};
+
+/// The port that pods listen on.
+const PORT: i32 = 8080;
+/// Its name.
+pub(crate) const PORT_NAME: &str = "http";
+/// A hash over the data of the Secrets and ConfigMaps that the service refers to: when they change, its pods are replaced.
+const REFERRED: &str = "shoal.dev/referred";
+/// How long a pod that ends still accepts requests, until all nodes know that it does: in seconds.
+const LINGER: i64 = 5;
+/// Any user but root. The shim gives a worker another of its own.
+const USER: i64 = 65532;
+
+/// What becomes of a pod whose components have ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restart {
+    /// They are started again: they serve.
+    Always,
+    /// Its Job decides.
+    Never,
+}
+
+pub(crate) fn template(
+    service: &WasmService,
+    digests: &BTreeMap<String, String>,
+    observed: &Observed,
+    options: &Options,
+    restart: Restart,
+) -> PodTemplateSpec {
+    let spec = &service.spec;
+    let containers = spec.components.iter();
+    let containers = containers.map(|component| container(service, component, digests, restart));
+    let longest = spec
+        .components
+        .iter()
+        .map(|it| it.limits.request_timeout.as_std());
+    let longest = longest.max().unwrap_or_default().as_secs().saturating_add(1);
+    let mut template = PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(meta::labels(service)),
+            annotations: Some(annotations(service, observed)),
+            ..ObjectMeta::default()
+        }),
+        spec: Some(PodSpec {
+            runtime_class_name: Some(options.runtime_class.clone()),
+            containers: containers.collect(),
+            service_account_name: spec.service_account_name.clone(),
+            // No component can read a file that nobody granted it, so the token would be of no use.
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            image_pull_secrets: (!spec.image_pull_secrets.is_empty())
+                .then(|| spec.image_pull_secrets.clone()),
+            restart_policy: (restart == Restart::Never).then(|| "Never".to_owned()),
+            termination_grace_period_seconds: Some(
+                LINGER.saturating_add(i64::try_from(longest).unwrap_or(i64::MAX).min(86_400)),
+            ),
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(USER),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    localhost_profile: None,
+                }),
+                ..PodSecurityContext::default()
+            }),
+            topology_spread_constraints: Some(vec![TopologySpreadConstraint {
+                max_skew: 1,
+                topology_key: "kubernetes.io/hostname".to_owned(),
+                when_unsatisfiable: "ScheduleAnyway".to_owned(),
+                label_selector: Some(meta::selector(service)),
+                ..TopologySpreadConstraint::default()
+            }]),
+            ..PodSpec::default()
+        }),
+    };
+    let revision = revision::of(&template);
+    let metadata = template.metadata.get_or_insert_default();
+    let labels = metadata.labels.get_or_insert_default();
+    labels.insert(labels::REVISION.to_owned(), revision);
+    template
+}
+
+/// The revision that a template, or a pod made from it, is of.
+pub(crate) fn revision(metadata: Option<&ObjectMeta>) -> Option<&str> {
+    metadata?
+        .labels
+        .as_ref()?
+        .get(labels::REVISION)
+        .map(String::as_str)
+}
+
+/// Whether a trigger calls anything over HTTP.
+pub(crate) fn serves(service: &WasmService) -> bool {
+    service.spec.triggers.iter().any(|trigger| trigger.http.is_some())
+}
+
+fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, String> {
+    let spec = &service.spec;
+    let mut annotations = BTreeMap::new();
+    for component in &spec.components {
+        let name = &component.name;
+        if !component.capabilities.is_empty() {
+            annotations.insert(
+                format!("{}.{name}", pod::CAPABILITIES),
+                yaml(&component.capabilities),
+            );
+        }
+        // The shim has the same defaults; and where nothing was said, a component that is run once has none on its time.
+        if component.limits != Limits::default() {
+            annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&component.limits));
+        }
+    }
+    if serves(service) {
+        annotations.insert(pod::TRIGGERS.to_owned(), yaml(&spec.triggers));
+    }
+    if let Some(domain) = &spec.placement.trust_domain {
+        annotations.insert(pod::TRUST_DOMAIN.to_owned(), domain.clone());
+    }
+    if let Some(hash) = referred(service, observed) {
+        annotations.insert(REFERRED.to_owned(), hash);
+    }
+    annotations
+}
+
+/// JSON is YAML, and the same for the same value.
+fn yaml(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn referred(service: &WasmService, observed: &Observed) -> Option<String> {
+    let references = references(service);
+    if references.is_empty() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    for reference in references {
+        let state = match observed.referred.get(&reference) {
+            Some(Referred::Hash(hash)) => hash.as_str(),
+            Some(Referred::Missing) | None => "missing",
+        };
+        hash.update(format!("{:?} {} {state}\n", reference.kind, reference.name));
+    }
+    Some(hex::encode(&hash.finalize()[..8]))
+}
+
+fn container(
+    service: &WasmService,
+    component: &Component,
+    digests: &BTreeMap<String, String>,
+    restart: Restart,
+) -> Container {
+    let image = component.image.as_deref().unwrap_or_default();
+    let digest = digests
+        .get(&component.name)
+        .map(String::as_str)
+        .unwrap_or_default();
+    let mut env = component.env.clone();
+    env.extend(pod::carried(&component.capabilities));
+    let listens = restart == Restart::Always && serves(service);
+    Container {
+        name: component.name.clone(),
+        image: Some(images::pinned(image, digest)),
+        image_pull_policy: Some("IfNotPresent".to_owned()),
+        args: (!component.args.is_empty()).then(|| component.args.clone()),
+        env: (!env.is_empty()).then_some(env),
+        ports: listens.then(|| {
+            vec![ContainerPort {
+                name: Some(PORT_NAME.to_owned()),
+                container_port: PORT,
+                protocol: Some("TCP".to_owned()),
+                ..ContainerPort::default()
+            }]
+        }),
+        // It listens once its first instance could be made.
+        readiness_probe: listens.then(|| Probe {
+            tcp_socket: Some(TCPSocketAction {
+                port: IntOrString::Int(PORT),
+                host: None,
+            }),
+            period_seconds: Some(2),
+            failure_threshold: Some(2),
+            ..Probe::default()
+        }),
+        // kubelet's own sleep (KEP-3960): nothing runs in the container for it.
+        lifecycle: listens.then(|| Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                sleep: Some(SleepAction { seconds: LINGER }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        resources: Some(resources()),
+        // The Pod Security Standard `restricted` asks for these; a component has none of it to give up.
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+/// What a replica costs at rest, rounded up. What it may take is in `limits` of its component, for each request.
+fn resources() -> ResourceRequirements {
+    let requests = [("cpu", "5m"), ("memory", "1Mi")];
+    let requests = requests.map(|(name, value)| (name.to_owned(), Quantity(value.to_owned())));
+    ResourceRequirements {
+        requests: Some(requests.into()),
+        ..ResourceRequirements::default()
+    }
+}

@@ -1,0 +1,217 @@
+//! What is said of a service: its conditions, its address, what runs. After kstatus' conventions: Ready is true for the generation
+//! that `observedGeneration` names once all of it is done.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use k8s_openapi::api::batch::v1::Job;
+use shoal_api::{WasmService, WasmServiceStatus, labels};
+
+use crate::artifacts::Artifacts;
+use crate::conditions::{Reason, Refusal, Said, State, Type, condition, said};
+use crate::pod::{revision, serves};
+use crate::verdict::{Failure, failures};
+use crate::{Kind, Object, Observed, Options, autoscale, meta, place};
+
+pub(crate) fn of(
+    service: &WasmService,
+    observed: &Observed,
+    options: &Options,
+    refusal: Option<Refusal>,
+    artifacts: &Artifacts,
+    objects: Option<&[Object]>,
+) -> WasmServiceStatus {
+    let before = service.status.clone().unwrap_or_default();
+    let name = meta::name(service);
+    let wanted = objects.and_then(wanted);
+    let failures = wanted
+        .as_deref()
+        .map_or(Vec::new(), |it| failures(&observed.pods, it));
+    let progress = progress(service, observed, wanted.as_deref(), &failures);
+    let failed = artifacts.failures();
+    let replicas = observed
+        .workload
+        .deployment
+        .as_ref()
+        .and_then(|it| it.status.as_ref());
+    let serving = serves(service);
+
+    let accepted = match &refusal {
+        None => said(State::True, Reason::Valid, ""),
+        Some(refusal) => said(State::False, refusal.reason, refusal.message.clone()),
+    };
+    let resolved = if !failed.is_empty() {
+        said(State::False, Reason::ResolveFailed, failed.join("; "))
+    } else if artifacts.digests().is_some() {
+        said(State::True, Reason::Resolved, "")
+    } else {
+        said(State::Unknown, Reason::Pending, "")
+    };
+    let granted = granted(&failures, &progress);
+    let available = available(serving, replicas);
+    let ready = [&accepted, &resolved]
+        .into_iter()
+        .find(|it| it.state != State::True)
+        .cloned();
+    let ready = ready.unwrap_or_else(|| progress.clone());
+    let done = ready.state == State::True;
+
+    let said = [
+        (Type::Accepted, accepted),
+        (Type::ArtifactsResolved, resolved),
+        (Type::CapabilitiesGranted, granted),
+        (Type::LinksResolved, said(State::True, Reason::NoLinks, "")),
+        (Type::Available, available),
+        (Type::Ready, ready),
+    ];
+    let generation = service.metadata.generation;
+    let conditions = said
+        .into_iter()
+        .map(|(type_, said)| condition(type_, said, &before.conditions, generation, &observed.now));
+    WasmServiceStatus {
+        observed_generation: generation,
+        conditions: conditions.collect(),
+        url: serving.then(|| {
+            let namespace = service.metadata.namespace.as_deref().unwrap_or("default");
+            format!("http://{name}.{namespace}.svc.{}", options.cluster_domain)
+        }),
+        placement: Some(place::DEDICATED.to_owned()),
+        replicas: Some(replicas.and_then(|it| it.replicas).unwrap_or(0)),
+        // What serves is the last that was rolled out.
+        revision: if done { wanted } else { before.revision },
+        components: artifacts.status(),
+        selector: Some(labels::selector(&name)),
+    }
+}
+
+/// The revision that should run.
+fn wanted(objects: &[Object]) -> Option<String> {
+    let workload = objects
+        .iter()
+        .find(|it| matches!(it.kind, Kind::Deployment | Kind::Job))?;
+    let labels = &workload.body["spec"]["template"]["metadata"]["labels"];
+    labels[labels::REVISION].as_str().map(str::to_owned)
+}
+
+fn granted(failures: &[Failure], progress: &Said) -> Said {
+    let denied: Vec<_> = failures
+        .iter()
+        .filter(|it| it.not_granted)
+        .map(|it| it.text.as_str())
+        .collect();
+    if !denied.is_empty() {
+        said(State::False, Reason::NotGranted, denied.join("; "))
+    } else if progress.state == State::True {
+        said(State::True, Reason::Granted, "")
+    } else {
+        said(State::Unknown, Reason::Pending, "")
+    }
+}
+
+fn available(serving: bool, replicas: Option<&DeploymentStatus>) -> Said {
+    let ready = replicas.and_then(|it| it.available_replicas).unwrap_or(0);
+    match (serving, ready) {
+        (false, _) => said(State::True, Reason::NotServing, ""),
+        (true, 0) => said(State::False, Reason::NoPodReady, "no pod is ready"),
+        (true, _) => said(State::True, Reason::PodsReady, ""),
+    }
+}
+
+/// How far the revision that should run has come.
+fn progress(service: &WasmService, observed: &Observed, wanted: Option<&str>, failures: &[Failure]) -> Said {
+    let Some(wanted) = wanted else {
+        return said(State::Unknown, Reason::Pending, "");
+    };
+    if serves(service) {
+        let deployment = observed.workload.deployment.as_ref();
+        rollout(service, deployment, wanted, failures)
+    } else {
+        run(&observed.workload.jobs, wanted, failures)
+    }
+}
+
+fn rollout(
+    service: &WasmService,
+    deployment: Option<&Deployment>,
+    wanted: &str,
+    failures: &[Failure],
+) -> Said {
+    let template = |it: &Deployment| {
+        let template = it.spec.as_ref().map(|spec| &spec.template);
+        revision(template.and_then(|it| it.metadata.as_ref())) == Some(wanted)
+    };
+    let Some(deployment) = deployment.filter(|it| template(it)) else {
+        return said(State::False, Reason::Progressing, "its pods are to be made");
+    };
+    let spec = deployment.spec.as_ref().and_then(|it| it.replicas).unwrap_or(1);
+    // With an autoscaler, what is there is what should be.
+    let asked = autoscale::desired(service, Some(deployment)).unwrap_or(spec);
+    let status = deployment.status.clone().unwrap_or_default();
+    let seen = status.observed_generation >= deployment.metadata.generation;
+    let [updated, available, all] = [
+        status.updated_replicas,
+        status.available_replicas,
+        status.replicas,
+    ]
+    .map(|it| it.unwrap_or(0));
+    if seen && updated >= asked && available >= asked && all == updated {
+        return said(State::True, Reason::RolledOut, "");
+    }
+    if !failures.is_empty() {
+        return failing(failures, "the last revision that was ready goes on serving");
+    }
+    let late = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|it| it.type_ == "Progressing" && it.reason.as_deref() == Some("ProgressDeadlineExceeded"));
+    if let Some(late) = late.filter(|_| seen) {
+        let message = late.message.clone().unwrap_or_default();
+        return said(State::False, Reason::ProgressDeadlineExceeded, message);
+    }
+    let message = format!(
+        "{} of {asked} pods of the current revision are ready",
+        updated.min(available)
+    );
+    said(State::False, Reason::Progressing, message)
+}
+
+fn run(jobs: &[Job], wanted: &str, failures: &[Failure]) -> Said {
+    let current = jobs.iter().find(|job| {
+        let template = job.spec.as_ref().and_then(|it| it.template.metadata.as_ref());
+        revision(template) == Some(wanted)
+    });
+    let Some(job) = current else {
+        return said(State::False, Reason::Progressing, "its pod is to be made");
+    };
+    let conditions = job.status.as_ref().and_then(|it| it.conditions.as_ref());
+    let holds = |type_: &str| {
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.find(|it| it.type_ == type_ && it.status == "True")
+    };
+    if holds("Complete").is_some() {
+        return said(State::True, Reason::Completed, "");
+    }
+    if let Some(failed) = holds("Failed") {
+        let texts: Vec<_> = failures.iter().map(|it| it.text.clone()).collect();
+        let message = if texts.is_empty() {
+            failed.message.clone().unwrap_or_default()
+        } else {
+            texts.join("; ")
+        };
+        return said(State::False, Reason::JobFailed, message);
+    }
+    if failures.is_empty() {
+        said(State::False, Reason::Progressing, "it runs")
+    } else {
+        failing(failures, "it is tried again")
+    }
+}
+
+fn failing(failures: &[Failure], meanwhile: &str) -> Said {
+    let reason = if failures.iter().any(|it| it.not_granted) {
+        Reason::NotGranted
+    } else {
+        Reason::PodsFailing
+    };
+    let texts: Vec<_> = failures.iter().map(|it| it.text.as_str()).collect();
+    said(State::False, reason, format!("{}; {meanwhile}", texts.join("; ")))
+}

@@ -1,0 +1,409 @@
+//! What comes out for whole services: a snapshot for each, and what a change of what was observed changes.
+
+use super::*;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+fn service(spec: &str) -> WasmService {
+    let text = format!(
+        "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {{name: greeter, namespace: shop, uid: 12-34, generation: 3}}\nspec:\n  {}",
+        spec.trim().replace('\n', "\n  ")
+    );
+    let documents =
+        shoal_api::manifest::parse(&text, "test").unwrap_or_else(|problems| panic!("{}", problems[0]));
+    let [shoal_api::manifest::Document::Service(service)] = &documents[..] else {
+        panic!("one service");
+    };
+    let mut service = (**service).clone();
+    service.metadata.uid = Some("12-34".to_owned());
+    service.metadata.generation = Some(3);
+    service
+}
+
+fn observed() -> Observed {
+    Observed {
+        now: at("2026-01-01T00:00:00Z"),
+        images: BTreeMap::new(),
+        referred: BTreeMap::new(),
+        workload: Workload::default(),
+        pods: Vec::new(),
+    }
+}
+
+fn at(text: &str) -> Time {
+    serde_json::from_value(json!(text)).unwrap()
+}
+
+fn resolved(service: &WasmService) -> Observed {
+    let images = wanted_images(service).into_iter();
+    Observed {
+        images: images
+            .map(|image| (image, Resolution::Digest(DIGEST.to_owned())))
+            .collect(),
+        ..observed()
+    }
+}
+
+const GREETER: &str = "
+components: [{name: web, image: 'registry.example:5000/greeter:1'}]
+triggers: [{name: web, component: web, http: {}}]
+";
+
+const SHOP: &str = "
+components:
+- name: web
+  image: registry.example/shop:1
+  args: [--verbose]
+  env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: words, key: greeting}}}]
+  capabilities:
+    network: {outbound: [{host: api.example.com, ports: [443]}, {host: 10.0.0.0/8, ports: [5432, 6432]}]}
+    secrets: [{name: token, secretKeyRef: {name: keys, key: token}}]
+- {name: api, image: 'registry.example/api:2', limits: {memory: 8Mi, requestTimeout: 40s}}
+triggers:
+- {name: web, component: web, http: {}}
+- {name: api, component: api, http: {path: /api}}
+placement: {trustDomain: shop}
+scaling: {minReplicas: 2, maxReplicas: 5, targetCPU: 250m}
+imagePullSecrets: [{name: registry}]
+serviceAccountName: shop
+";
+
+fn condition(plan: &Plan, type_: Type) -> Condition {
+    let mut conditions = plan.status.conditions.iter();
+    conditions.find(|it| it.type_ == type_.name()).unwrap().clone()
+}
+
+fn says(plan: &Plan, type_: Type) -> (String, String) {
+    let Condition { status, reason, .. } = condition(plan, type_);
+    (status, reason)
+}
+
+fn objects(plan: &Plan) -> BTreeMap<Kind, Value> {
+    let objects = plan.objects.as_ref().unwrap().iter();
+    objects.map(|it| (it.kind, it.body.clone())).collect()
+}
+
+fn is(plan: &Plan, type_: Type, status: &str, reason: &str) {
+    assert_eq!(
+        says(plan, type_),
+        (status.to_owned(), reason.to_owned()),
+        "{:#?}",
+        condition(plan, type_)
+    );
+}
+
+/// The Deployment of a plan as a cluster would have it, all pods ready.
+fn rolled_out(plan: &Plan) -> Deployment {
+    let mut body = objects(plan)[&Kind::Deployment].clone();
+    let replicas = body["spec"]["replicas"].as_i64().unwrap_or(1);
+    body["metadata"]["generation"] = json!(1);
+    body["status"] = json!({
+        "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
+        "readyReplicas": replicas, "availableReplicas": replicas,
+    });
+    serde_json::from_value(body).unwrap()
+}
+
+fn pod(plan: &Plan, status: Value) -> Pod {
+    let template = &objects(plan)[&Kind::Deployment]["spec"]["template"];
+    serde_json::from_value(json!({
+        "metadata": {"name": "greeter-1", "labels": template["metadata"]["labels"]},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_small_service() {
+    let service = service(GREETER);
+    let plan = plan(&service, &resolved(&service), &Options::default());
+    insta::assert_yaml_snapshot!(
+        plan.objects
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|it| &it.body)
+            .collect::<Vec<_>>()
+    );
+    insta::assert_yaml_snapshot!(plan.status);
+}
+
+#[test]
+fn a_service_that_uses_everything() {
+    let service = service(SHOP);
+    let plan = plan(&service, &resolved(&service), &Options::default());
+    insta::assert_yaml_snapshot!(
+        plan.objects
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|it| &it.body)
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_service_that_nobody_calls_is_a_job() {
+    let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
+    let first = plan(&service, &resolved(&service), &Options::default());
+    insta::assert_yaml_snapshot!(
+        first
+            .objects
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|it| &it.body)
+            .collect::<Vec<_>>()
+    );
+    let mut job = objects(&first)[&Kind::Job].clone();
+    job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    let mut observed = resolved(&service);
+    observed.workload.jobs = vec![serde_json::from_value(job.clone()).unwrap()];
+    is(
+        &plan(&service, &observed, &Options::default()),
+        Type::Ready,
+        "True",
+        "Completed",
+    );
+    job["status"] =
+        json!({"conditions": [{"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}]});
+    observed.workload.jobs = vec![serde_json::from_value(job).unwrap()];
+    let failed = plan(&service, &observed, &Options::default());
+    is(&failed, Type::Ready, "False", "JobFailed");
+}
+
+#[test]
+fn ready_is_said_once_all_pods_are_of_the_current_revision() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    is(&first, Type::Ready, "False", "Progressing");
+    is(&first, Type::Available, "False", "NoPodReady");
+    assert_eq!(first.status.revision, None);
+    observed.workload.deployment = Some(rolled_out(&first));
+    let second = plan(&service, &observed, &Options::default());
+    is(&second, Type::Ready, "True", "RolledOut");
+    is(&second, Type::CapabilitiesGranted, "True", "Granted");
+    assert!(second.status.revision.is_some());
+    assert_eq!(
+        second.objects, first.objects,
+        "what is there does not change what should be"
+    );
+    // A pod of the last revision is still there.
+    let status = observed
+        .workload
+        .deployment
+        .as_mut()
+        .unwrap()
+        .status
+        .as_mut()
+        .unwrap();
+    status.replicas = Some(2);
+    is(
+        &plan(&service, &observed, &Options::default()),
+        Type::Ready,
+        "False",
+        "Progressing",
+    );
+}
+
+#[test]
+fn an_image_that_is_not_found_leaves_all_as_it_is() {
+    let mut service = service(GREETER);
+    let first = plan(&service, &resolved(&service), &Options::default());
+    service.status = Some(first.status);
+    service.spec.components[0].image = Some("registry.example/greeter:2".to_owned());
+    service.metadata.generation = Some(4);
+    let mut observed = observed();
+    let reason = "registry.example has no greeter:2 (404)";
+    observed.images = [(
+        "registry.example/greeter:2".to_owned(),
+        Resolution::Failed(reason.to_owned()),
+    )]
+    .into();
+    let plan = plan(&service, &observed, &Options::default());
+    assert_eq!(plan.objects, None);
+    is(&plan, Type::ArtifactsResolved, "False", "ResolveFailed");
+    is(&plan, Type::Ready, "False", "ResolveFailed");
+    assert!(condition(&plan, Type::Ready).message.contains(reason));
+    assert_eq!(plan.status.observed_generation, Some(4));
+}
+
+#[test]
+fn a_tag_is_looked_up_once_for_each_generation_that_asks_for_it() {
+    let mut service = service(GREETER);
+    assert_eq!(wanted_images(&service), ["registry.example:5000/greeter:1"]);
+    service.status = Some(plan(&service, &resolved(&service), &Options::default()).status);
+    assert!(wanted_images(&service).is_empty());
+    service.metadata.generation = Some(4);
+    assert!(
+        wanted_images(&service).is_empty(),
+        "a tag that is no `latest` stays"
+    );
+    service.spec.components[0].image_pull_policy = Some(shoal_api::ImagePullPolicy::Always);
+    assert_eq!(wanted_images(&service).len(), 1);
+    service.spec.components[0].image = Some(format!("registry.example/greeter@{DIGEST}"));
+    assert!(wanted_images(&service).is_empty());
+}
+
+#[test]
+fn a_missing_grant_is_said_in_the_words_of_the_node() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    let text = "failed to create shim task: wasi:http/outgoing-handler@0.2.0 is not granted; to grant it: network: {}";
+    observed.pods = vec![pod(
+        &first,
+        json!({"containerStatuses": [{
+            "name": "web", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "CreateContainerError", "message": text}},
+        }]}),
+    )];
+    let mut deployment = rolled_out(&first);
+    deployment.status.as_mut().unwrap().available_replicas = None;
+    observed.workload.deployment = Some(deployment);
+    let plan = plan(&service, &observed, &Options::default());
+    is(&plan, Type::CapabilitiesGranted, "False", "NotGranted");
+    is(&plan, Type::Ready, "False", "NotGranted");
+    assert!(
+        condition(&plan, Type::Ready)
+            .message
+            .contains("wasi:http/outgoing-handler")
+    );
+}
+
+#[test]
+fn a_component_that_traps_is_said_with_its_trap() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    observed.pods = vec![pod(
+        &first,
+        json!({"containerStatuses": [{
+            "name": "web", "image": "", "imageID": "", "ready": false, "restartCount": 2,
+            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
+            "lastState": {"terminated": {"reason": "Error", "exitCode": 134, "message": "wasm trap: unreachable"}},
+        }]}),
+    )];
+    let mut deployment = rolled_out(&first);
+    deployment.status.as_mut().unwrap().updated_replicas = Some(0);
+    observed.workload.deployment = Some(deployment);
+    let plan = plan(&service, &observed, &Options::default());
+    is(&plan, Type::Ready, "False", "PodsFailing");
+    is(&plan, Type::Available, "True", "PodsReady");
+    let message = condition(&plan, Type::Ready).message;
+    assert!(
+        message.contains("exit code 134: wasm trap: unreachable"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_a_cluster_does_not_run_is_refused_by_field() {
+    for (spec, words) in [
+        (
+            "components: [{name: web, file: web.wasm}]",
+            "spec.components[0].file",
+        ),
+        (
+            "components: [{name: web, image: r.example/web:1}]\nplacement: {mode: Packed}",
+            "spec.placement.mode",
+        ),
+        (
+            "components: [{name: web, image: r.example/web:1, reuse: {}}]",
+            "spec.components[0].reuse",
+        ),
+        (
+            "components: [{name: web, image: r.example/web:1, capabilities: {keyValue: [{name: default, store: s}]}}]\nstores: [{name: s, memory: {}}]",
+            "spec.components[0].capabilities.keyValue",
+        ),
+    ] {
+        let service = service(spec);
+        let plan = plan(&service, &resolved(&service), &Options::default());
+        assert_eq!(plan.objects, None);
+        is(&plan, Type::Accepted, "False", "NotSupported");
+        is(&plan, Type::Ready, "False", "NotSupported");
+        let message = condition(&plan, Type::Accepted).message;
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_changed_secret_is_a_new_revision_and_a_changed_scale_is_none() {
+    let mut service = service(SHOP);
+    let mut observed = resolved(&service);
+    let revision = |service: &WasmService, observed: &Observed| {
+        let plan = plan(service, observed, &Options::default());
+        let labels = &objects(&plan)[&Kind::Deployment]["spec"]["template"]["metadata"]["labels"];
+        labels["shoal.dev/revision"].as_str().unwrap().to_owned()
+    };
+    let found: Vec<_> = references(&service)
+        .into_iter()
+        .map(|it| (it.kind, it.name))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (ReferenceKind::ConfigMap, "words".to_owned()),
+            (ReferenceKind::Secret, "keys".to_owned())
+        ]
+    );
+    let first = revision(&service, &observed);
+    assert_eq!(revision(&service, &observed), first);
+    service.spec.scaling.min_replicas = 3;
+    assert_eq!(revision(&service, &observed), first);
+    let keys = Reference {
+        kind: ReferenceKind::Secret,
+        name: "keys".to_owned(),
+    };
+    observed.referred = [(keys, Referred::Hash("1".to_owned()))].into();
+    assert_ne!(revision(&service, &observed), first);
+}
+
+#[test]
+fn replicas_are_the_autoscalers_once_it_has_taken_them() {
+    let service = service(SHOP);
+    let mut observed = resolved(&service);
+    let replicas = |observed: &Observed| {
+        let plan = plan(&service, observed, &Options::default());
+        objects(&plan)[&Kind::Deployment]["spec"]["replicas"].clone()
+    };
+    assert_eq!(replicas(&observed), json!(2));
+    let mut deployment = rolled_out(&plan(&service, &observed, &Options::default()));
+    let set = |deployment: &mut Deployment, replicas: i32, manager: &str| {
+        deployment.spec.as_mut().unwrap().replicas = Some(replicas);
+        deployment.metadata.managed_fields = Some(vec![
+            serde_json::from_value(json!({"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}}))
+                .unwrap(),
+        ]);
+    };
+    set(&mut deployment, 4, "shoal-operator");
+    observed.workload.deployment = Some(deployment.clone());
+    assert_eq!(replicas(&observed), json!(4), "what is there is said again");
+    set(&mut deployment, 5, "kube-controller-manager");
+    observed.workload.deployment = Some(deployment);
+    assert_eq!(replicas(&observed), Value::Null, "the field is the autoscaler's");
+}
+
+#[test]
+fn a_condition_that_does_not_change_keeps_its_time() {
+    let mut service = service(GREETER);
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    service.status = Some(first.status.clone());
+    observed.now = at("2026-01-02T00:00:00Z");
+    let second = plan(&service, &observed, &Options::default());
+    assert_eq!(second.status, first.status);
+    observed.workload.deployment = Some(rolled_out(&first));
+    let third = plan(&service, &observed, &Options::default());
+    assert_eq!(condition(&third, Type::Ready).last_transition_time, observed.now);
+    assert_eq!(
+        condition(&third, Type::Accepted).last_transition_time,
+        at("2026-01-01T00:00:00Z")
+    );
+}

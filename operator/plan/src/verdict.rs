@@ -1,0 +1,88 @@
+//! What the pods of the current revision say of it: the nodes, which have the artifact and the compiler, decide whether a component
+//! may run, and kubelet keeps their answer in the pod's status.
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use shoal_api::pod::NOT_GRANTED;
+
+use crate::pod::revision;
+
+/// Why a container does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Container, reason and message, for people.
+    pub(crate) text: String,
+    /// Whether it is for want of a grant.
+    pub(crate) not_granted: bool,
+}
+
+/// Reasons to wait that are no failure.
+const WELL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// The failures of the pods of that revision, each once.
+pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
+    let of_current = |pod: &&Pod| {
+        revision(Some(&pod.metadata)) == Some(current) && pod.metadata.deletion_timestamp.is_none()
+    };
+    let mut found: Vec<Failure> = Vec::new();
+    for pod in pods.iter().filter(of_current) {
+        for failure in of_pod(pod) {
+            if !found.contains(&failure) {
+                found.push(failure);
+            }
+        }
+    }
+    found
+}
+
+fn of_pod(pod: &Pod) -> Vec<Failure> {
+    let Some(status) = &pod.status else {
+        return Vec::new();
+    };
+    let unschedulable = status.conditions.iter().flatten().find(|it| {
+        it.type_ == "PodScheduled" && it.status == "False" && it.reason.as_deref() == Some("Unschedulable")
+    });
+    let unschedulable = unschedulable.map(|condition| Failure {
+        text: format!(
+            "no node takes its pods: {}",
+            condition.message.as_deref().unwrap_or_default()
+        ),
+        not_granted: false,
+    });
+    let containers = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .filter_map(of_container);
+    unschedulable.into_iter().chain(containers).collect()
+}
+
+fn of_container(container: &ContainerStatus) -> Option<Failure> {
+    let state = container.state.as_ref()?;
+    let waiting = state.waiting.as_ref();
+    let waiting = waiting.filter(|it| !it.reason.as_deref().is_none_or(|reason| WELL.contains(&reason)));
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|it| it.terminated.as_ref());
+    let ended = state.terminated.as_ref().or(last).filter(|it| it.exit_code != 0);
+    // A container that was started again and runs may still be well.
+    let failed = waiting.is_some() || state.terminated.as_ref().is_some_and(|it| it.exit_code != 0);
+    if !failed {
+        return None;
+    }
+    let mut text = format!("component {}", container.name);
+    if let Some(ended) = ended {
+        let reason = ended.reason.as_deref().unwrap_or("Error");
+        text.push_str(&format!(": {reason}, exit code {}", ended.exit_code));
+        if let Some(message) = ended.message.as_deref().filter(|it| !it.is_empty()) {
+            text.push_str(&format!(": {}", message.trim()));
+        }
+    } else if let Some(waiting) = waiting {
+        text.push_str(&format!(": {}", waiting.reason.as_deref().unwrap_or_default()));
+        if let Some(message) = &waiting.message {
+            text.push_str(&format!(": {}", message.trim()));
+        }
+    }
+    let not_granted = text.contains(NOT_GRANTED);
+    Some(Failure { text, not_granted })
+}

@@ -1,0 +1,82 @@
+//! All objects of a service: a Deployment where it is called, a Job where it is run once, and what belongs to either.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use shoal_api::WasmService;
+
+use crate::pod::{Restart, revision, serves, template};
+use crate::{Object, Observed, Options, autoscale, disruption, meta, network, service};
+
+/// How long pods of a new revision may take to become ready, before the service's condition says that they don't. In seconds.
+const PROGRESS: i32 = 120;
+
+pub(crate) fn objects(
+    wasm_service: &WasmService,
+    digests: &BTreeMap<String, String>,
+    observed: &Observed,
+    options: &Options,
+) -> Vec<Object> {
+    let mut objects = vec![Object::new(&network::of(wasm_service))];
+    if serves(wasm_service) {
+        let deployment = deployment(wasm_service, digests, observed, options);
+        objects.push(Object::new(&deployment));
+        objects.push(Object::new(&service::of(wasm_service)));
+        objects.extend(autoscale::of(wasm_service).as_ref().map(Object::new));
+        objects.extend(disruption::of(wasm_service).as_ref().map(Object::new));
+    } else {
+        objects.push(Object::new(&job(wasm_service, digests, observed, options)));
+    }
+    objects
+}
+
+fn deployment(
+    service: &WasmService,
+    digests: &BTreeMap<String, String>,
+    observed: &Observed,
+    options: &Options,
+) -> Deployment {
+    let current = observed.workload.deployment.as_ref();
+    Deployment {
+        metadata: meta::of(service, meta::name(service)),
+        spec: Some(DeploymentSpec {
+            replicas: autoscale::desired(service, current),
+            selector: meta::selector(service),
+            template: template(service, digests, observed, options, Restart::Always),
+            // A pod goes when its successor is ready: a new revision that can't start leaves the old one as it is.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_unavailable: Some(IntOrString::Int(0)),
+                    max_surge: Some(IntOrString::String("25%".to_owned())),
+                }),
+            }),
+            progress_deadline_seconds: Some(PROGRESS),
+            revision_history_limit: Some(3),
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// A Job can't be changed, so each revision has one of its own.
+fn job(
+    service: &WasmService,
+    digests: &BTreeMap<String, String>,
+    observed: &Observed,
+    options: &Options,
+) -> Job {
+    let template = template(service, digests, observed, options, Restart::Never);
+    let revision = revision(template.metadata.as_ref()).unwrap_or_default();
+    Job {
+        metadata: meta::of(service, format!("{}-{revision}", meta::name(service))),
+        spec: Some(JobSpec {
+            template,
+            backoff_limit: Some(3),
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
