@@ -39,6 +39,7 @@ mod progress;
 mod pull;
 mod push;
 mod redirect;
+mod resolve;
 mod retry;
 mod source;
 mod staging;
@@ -57,5 +58,6 @@ pub use options::{
 pub use package::{Interfaces, PushFormat};
 pub use progress::{Progress, Step};
 pub use push::{PushOptions, Pushed, push};
+pub use resolve::resolve;
 pub use source::{Source, parse_reference};
 pub use unpack::Packing;

@@ -47,7 +47,7 @@ pub(crate) async fn pull(
         return Ok(artifact);
     }
     let registry = Registry::open(reference, &options.transport, Access::Pull).await?;
-    let (digest, manifest) = {
+    let Named { digest, manifest, .. } = {
         let _running = Running::start(progress, Step::Resolving, None);
         registry.image_manifest().await?
     };
@@ -113,6 +113,15 @@ async fn pull_layer(
     fetch::blocking(move || ingest::layer(&cache, &staging, &layer, limit)).await
 }
 
+/// What a reference names.
+pub(crate) struct Named {
+    /// The digest of the manifest, or of the index that holds it.
+    pub(crate) digest: Digest,
+    /// The digest of the manifest itself.
+    pub(crate) image: Digest,
+    pub(crate) manifest: OciImageManifest,
+}
+
 impl Registry<'_> {
     fn image_name(&self) -> String {
         format!("image {}", self.reference)
@@ -122,20 +131,30 @@ impl Registry<'_> {
         format!("layer of {}", self.reference)
     }
 
-    /// The manifest of the image for WebAssembly, and the digest of what the reference names: that manifest, or an
-    /// index with it.
-    async fn image_manifest(&self) -> Result<(Digest, OciImageManifest), ArtifactError> {
+    /// The manifest of the image for WebAssembly: what the reference names, or one in the index that it names.
+    pub(crate) async fn image_manifest(&self) -> Result<Named, ArtifactError> {
         let expected = self.reference.digest().map(Digest::parse).transpose()?;
         let tag = self.reference.tag().unwrap_or("latest");
         let (digest, bytes) = self.manifest(tag, expected.as_ref()).await?;
         let index = match format::parse_manifest(&bytes)? {
-            OciManifest::Image(manifest) => return Ok((digest, manifest)),
+            OciManifest::Image(manifest) => {
+                let image = digest.clone();
+                return Ok(Named {
+                    digest,
+                    image,
+                    manifest,
+                });
+            }
             OciManifest::ImageIndex(index) => index,
         };
         let (chosen, _size) = format::choose_platform(&index)?;
         let (_, bytes) = self.manifest(tag, Some(&chosen)).await?;
         match format::parse_manifest(&bytes)? {
-            OciManifest::Image(manifest) => Ok((digest, manifest)),
+            OciManifest::Image(manifest) => Ok(Named {
+                digest,
+                image: chosen,
+                manifest,
+            }),
             OciManifest::ImageIndex(_) => {
                 let reason = "it holds another index".to_owned();
                 Err(ArtifactError::BadManifest {

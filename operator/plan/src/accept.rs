@@ -2,6 +2,7 @@
 
 use shoal_api::{Component, Problem, WasmService};
 
+use crate::Observed;
 use crate::conditions::{Reason, Refusal};
 
 /// Why the service can't be run as its spec has it.
@@ -11,6 +12,14 @@ pub(crate) fn refusal(service: &WasmService) -> Option<Refusal> {
     (!texts.is_empty()).then(|| Refusal {
         reason: Reason::NotSupported,
         message: texts.join("; "),
+    })
+}
+
+/// Why it can't be run where others have taken the names that it needs.
+pub(crate) fn taken(observed: &Observed) -> Option<Refusal> {
+    observed.taken.clone().map(|message| Refusal {
+        reason: Reason::NameTaken,
+        message,
     })
 }
 

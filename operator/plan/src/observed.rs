@@ -22,6 +22,8 @@ pub struct Observed {
     pub workload: Workload,
     /// The service's pods, of all revisions.
     pub pods: Vec<Pod>,
+    /// That an object of a name that the service needs belongs to somebody else, and what to do.
+    pub taken: Option<String>,
 }
 
 /// An image.

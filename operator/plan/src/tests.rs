@@ -32,6 +32,7 @@ fn observed() -> Observed {
         referred: BTreeMap::new(),
         workload: Workload::default(),
         pods: Vec::new(),
+        taken: None,
     }
 }
 
@@ -331,6 +332,16 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
         let message = condition(&plan, Type::Accepted).message;
         assert!(message.contains(words), "{message}");
     }
+}
+
+#[test]
+fn a_name_that_is_taken_is_said() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    observed.taken = Some("Deployment greeter belongs to somebody else".to_owned());
+    let plan = plan(&service, &observed, &Options::default());
+    assert_eq!(plan.objects, None);
+    is(&plan, Type::Accepted, "False", "NameTaken");
 }
 
 #[test]

@@ -157,6 +157,12 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[to("api"), to("host/*"), to("shim/*")],
             why: WHY_SHIM,
         },
+        // To say which image runs, it asks registries as pulls do: with the same credentials and the same bounds.
+        Room {
+            folder: "operator/controller",
+            may_use: &[to("api"), to("operator/plan"), to("host/artifact")],
+            why: WHY_SHIM,
+        },
         Room {
             folder: "operator/*",
             may_use: &[to("api"), to("operator/*")],

@@ -1,0 +1,200 @@
+//! What a scope's watches have seen: all that the operator made, and its pods. Reconciling reads from here, so that looking costs the
+//! API server nothing.
+
+use crate::scope::Scope;
+use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shoal_api::{WasmService, labels};
+use shoal_plan::Kind;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Services to look at again.
+pub(crate) type Touched = Pin<Box<dyn Stream<Item = ObjectRef<WasmService>> + Send>>;
+
+/// The objects of a scope.
+pub(crate) struct Cache {
+    pub(crate) deployments: Store<Deployment>,
+    pub(crate) services: Store<Service>,
+    pub(crate) autoscalers: Store<HorizontalPodAutoscaler>,
+    pub(crate) budgets: Store<PodDisruptionBudget>,
+    pub(crate) policies: Store<NetworkPolicy>,
+    pub(crate) jobs: Indexed<Job>,
+    pub(crate) pods: Indexed<Pod>,
+}
+
+/// A store with many objects for a service.
+pub(crate) struct Indexed<K: Resource<DynamicType = ()> + Clone + 'static> {
+    store: Store<K>,
+    names: Names,
+}
+
+/// Names of objects, by the namespace and name of the service that they belong to.
+type Names = Arc<Mutex<HashMap<(String, String), BTreeSet<String>>>>;
+
+/// An object as it was last seen.
+pub(crate) struct Live {
+    pub(crate) body: Value,
+    pub(crate) version: Option<String>,
+}
+
+impl Cache {
+    /// Watches a scope. The streams have to be polled, or nothing is seen.
+    pub(crate) fn watch(client: &Client, scope: &Scope) -> (Self, Vec<Touched>) {
+        let mut streams = Vec::new();
+        // An autoscaler's hand on a Deployment shows in its managed fields; of all else they are dead weight.
+        let deployments = watch(client, scope, &mut streams, false).0;
+        let services = watch(client, scope, &mut streams, true).0;
+        let autoscalers = watch(client, scope, &mut streams, true).0;
+        let budgets = watch(client, scope, &mut streams, true).0;
+        let policies = watch(client, scope, &mut streams, true).0;
+        let (store, names) = watch(client, scope, &mut streams, true);
+        let jobs = Indexed { store, names };
+        let (store, names) = watch(client, scope, &mut streams, true);
+        let pods = Indexed { store, names };
+        let cache = Self {
+            deployments,
+            services,
+            autoscalers,
+            budgets,
+            policies,
+            jobs,
+            pods,
+        };
+        (cache, streams)
+    }
+
+    /// Returns once each watch has told all there is.
+    pub(crate) async fn ready(&self) {
+        // Fails only where a watch was dropped, and with it all else.
+        let _ = tokio::join!(
+            self.deployments.wait_until_ready(),
+            self.services.wait_until_ready(),
+            self.autoscalers.wait_until_ready(),
+            self.budgets.wait_until_ready(),
+            self.policies.wait_until_ready(),
+            self.jobs.store.wait_until_ready(),
+            self.pods.store.wait_until_ready(),
+        );
+    }
+
+    /// An object of a service.
+    pub(crate) fn live(&self, kind: Kind, namespace: &str, name: &str) -> Option<Live> {
+        match kind {
+            Kind::Deployment => live(&self.deployments, namespace, name),
+            Kind::Job => live(&self.jobs.store, namespace, name),
+            Kind::Service => live(&self.services, namespace, name),
+            Kind::HorizontalPodAutoscaler => live(&self.autoscalers, namespace, name),
+            Kind::PodDisruptionBudget => live(&self.budgets, namespace, name),
+            Kind::NetworkPolicy => live(&self.policies, namespace, name),
+        }
+    }
+
+    /// The names of a service's objects of a kind.
+    pub(crate) fn names(&self, kind: Kind, namespace: &str, service: &str) -> Vec<String> {
+        if kind == Kind::Job {
+            let jobs = self.jobs.of(namespace, service);
+            return jobs.iter().map(|job| job.name_any()).collect();
+        }
+        // All others are named as their service is.
+        let live = self.live(kind, namespace, service);
+        live.map(|_| service.to_owned()).into_iter().collect()
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Indexed<K> {
+    /// All objects of a service.
+    pub(crate) fn of(&self, namespace: &str, service: &str) -> Vec<Arc<K>> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (namespace.to_owned(), service.to_owned());
+        let Some(known) = names.get_mut(&key) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        known.retain(|name| {
+            let object = self.store.get(&ObjectRef::new(name).within(namespace));
+            let there = object.is_some();
+            found.extend(object);
+            there
+        });
+        if known.is_empty() {
+            names.remove(&key);
+        }
+        found
+    }
+}
+
+fn live<K>(store: &Store<K>, namespace: &str, name: &str) -> Option<Live>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize,
+{
+    let object = store.get(&ObjectRef::new(name).within(namespace))?;
+    Some(Live {
+        version: object.resource_version(),
+        body: json!(*object),
+    })
+}
+
+fn watch<K>(client: &Client, scope: &Scope, streams: &mut Vec<Touched>, lean: bool) -> (Store<K>, Names)
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let names = Names::default();
+    let index = Arc::clone(&names);
+    let ours = format!("{}={}", labels::MANAGED_BY, labels::OPERATOR);
+    let objects = watcher(
+        scope.api::<K>(client.clone()),
+        watcher::Config::default().labels(&ours),
+    )
+    .default_backoff()
+    .modify(move |object| {
+        if lean {
+            object.meta_mut().managed_fields = None;
+        }
+    })
+    .reflect(writer)
+    .touched_objects();
+    let touched = objects.filter_map(move |object| {
+        let touched = match object {
+            Ok(object) => touched(&object, &index),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), "watch: {error}");
+                None
+            }
+        };
+        std::future::ready(touched)
+    });
+    streams.push(touched.boxed());
+    (store, names)
+}
+
+/// The service that an object belongs to.
+fn touched<K: Resource<DynamicType = ()>>(object: &K, index: &Names) -> Option<ObjectRef<WasmService>> {
+    let namespace = object.namespace()?;
+    let service = object.labels().get(labels::SERVICE)?.clone();
+    let key = (namespace.clone(), service.clone());
+    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    index.entry(key).or_default().insert(object.name_any());
+    Some(ObjectRef::new(&service).within(&namespace))
+}

@@ -1,0 +1,62 @@
+//! What a plan is made from: the caches, registries, and the Secrets and ConfigMaps that a service refers to.
+
+use crate::context::Context;
+use crate::error::Error;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use shoal_api::WasmService;
+use shoal_plan::{Observed, Resolution, Workload, references, wanted_images};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What was seen, and when a registry that gave no answer may be asked again.
+pub(crate) struct Gathered {
+    pub(crate) observed: Observed,
+    pub(crate) again: Option<Duration>,
+}
+
+pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<Gathered, Error> {
+    let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+    let mut images = BTreeMap::new();
+    let mut again: Option<Duration> = None;
+    for image in wanted_images(service) {
+        let resolved = context.registry.resolve(service, &image).await?;
+        if let Resolution::Failed(_) = resolved.resolution {
+            again = again.max(Some(resolved.again));
+        }
+        images.insert(image, resolved.resolution);
+    }
+    let wanted = references(service);
+    context.referred.uses(&namespace, &name, &wanted);
+    let mut referred = BTreeMap::new();
+    for reference in wanted {
+        let state = context.referred.state(&namespace, &reference).await?;
+        referred.insert(reference, state);
+    }
+    let cache = &context.cache;
+    let deployment = cache.deployments.get(&ObjectRef::new(&name).within(&namespace));
+    let jobs = cache.jobs.of(&namespace, &name);
+    let pods = cache.pods.of(&namespace, &name);
+    Ok(Gathered {
+        observed: Observed {
+            now: Time(now()),
+            images,
+            referred,
+            workload: Workload {
+                deployment: deployment.map(|it| (*it).clone()),
+                jobs: jobs.iter().map(|it| (**it).clone()).collect(),
+            },
+            pods: pods.iter().map(|it| (**it).clone()).collect(),
+            taken: None,
+        },
+        again,
+    })
+}
+
+/// In whole seconds, as Kubernetes keeps them.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

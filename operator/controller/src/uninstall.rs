@@ -1,0 +1,140 @@
+//! `shoal-operator uninstall`: takes the shim off all nodes before the chart is removed. No pod of ours runs any more when a node's
+//! configuration is changed back, and all of it is changed back when the installer's pods go.
+
+use crate::nodes::label_node;
+use crate::options::UninstallOptions;
+use anyhow::{Context, bail};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{EvictParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use shoal_api::labels;
+use shoal_plan::nodes::{INSTALL, RUNTIME};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(options: &UninstallOptions) -> anyhow::Result<()> {
+    let client = Client::try_default().await.context("reach the API server")?;
+    let done = async {
+        let nodes = offered(&client).await?;
+        for node in &nodes {
+            label_node(&client, node, RUNTIME, None)
+                .await
+                .with_context(|| format!("node {node}"))?;
+        }
+        drain(&client, &options.runtime_class).await?;
+        remove(&client, options).await?;
+        for node in nodes {
+            label_node(&client, &node, INSTALL, None)
+                .await
+                .with_context(|| format!("node {node}"))?;
+        }
+        tracing::info!("the shim is off all nodes");
+        Ok(())
+    };
+    match tokio::time::timeout(options.timeout, done).await {
+        Ok(done) => done,
+        Err(_) => bail!(
+            "not done within {:?}; what is left is in the log above. Run it again, or raise --timeout",
+            options.timeout
+        ),
+    }
+}
+
+/// The nodes that the installer was put on.
+async fn offered(client: &Client) -> anyhow::Result<Vec<String>> {
+    let nodes: Api<Node> = Api::all(client.clone());
+    let chosen = nodes
+        .list_metadata(&ListParams::default().labels(&format!("{INSTALL}=true")))
+        .await?;
+    Ok(chosen.iter().map(ResourceExt::name_any).collect())
+}
+
+/// Evicts all pods of the runtime class (policy/v1 Eviction, so that budgets hold), and waits until they are gone.
+async fn drain(client: &Client, class: &str) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::all(client.clone());
+    let mut told = Instant::now();
+    loop {
+        let all = pods.list(&ListParams::default()).await?;
+        let running = all.items.into_iter().filter(|pod| {
+            let spec = pod.spec.as_ref();
+            // One that waits for a node holds nothing up.
+            spec.and_then(|it| it.runtime_class_name.as_deref()) == Some(class)
+                && spec.is_some_and(|it| it.node_name.is_some())
+        });
+        let running: Vec<_> = running.collect();
+        if running.is_empty() {
+            return Ok(());
+        }
+        for pod in running
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        {
+            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+            let of_namespace: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+            match of_namespace.evict(&name, &EvictParams::default()).await {
+                Ok(_) => tracing::info!(namespace, name, "evicted"),
+                // 429: its budget does not allow it yet.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 429) => {}
+                Err(error) => tracing::warn!(namespace, name, "cannot evict: {error}"),
+            }
+        }
+        if told.elapsed() > 10 * LOOK {
+            told = Instant::now();
+            tracing::info!(
+                pods = running.len(),
+                "waiting for pods of runtime class {class} to go"
+            );
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Tells the installer to remove what it installed, and waits until it has on each node.
+async fn remove(client: &Client, options: &UninstallOptions) -> anyhow::Result<()> {
+    let sets: Api<DaemonSet> = Api::namespaced(client.clone(), &options.installer_namespace);
+    let Some(set) = sets.get_opt(&options.installer).await? else {
+        tracing::info!("there is no DaemonSet {}: nothing to remove", options.installer);
+        return Ok(());
+    };
+    let containers = set
+        .spec
+        .as_ref()
+        .and_then(|it| it.template.spec.as_ref())
+        .map(|it| &it.containers);
+    let Some(container) = containers.and_then(|it| it.first()) else {
+        bail!("DaemonSet {} has no container", options.installer);
+    };
+    let mut args = container.args.clone().unwrap_or_default();
+    match args.first_mut() {
+        Some(command) => *command = "remove".to_owned(),
+        None => args.push("remove".to_owned()),
+    }
+    let patch = json!({"spec": {
+        "template": {"spec": {"containers": [{"name": container.name, "args": args}]}},
+        // Nothing runs there any more that one node at a time would spare.
+        "updateStrategy": {"rollingUpdate": {"maxUnavailable": "100%"}},
+    }});
+    let params = PatchParams {
+        field_manager: Some(labels::OPERATOR.to_owned()),
+        ..PatchParams::default()
+    };
+    sets.patch(&options.installer, &params, &Patch::Strategic(&patch))
+        .await?;
+    loop {
+        let set = sets.get(&options.installer).await?;
+        let status = set.status.unwrap_or_default();
+        let seen = status.observed_generation >= set.metadata.generation;
+        let updated = status.updated_number_scheduled.unwrap_or(0);
+        if seen
+            && updated >= status.desired_number_scheduled
+            && status.number_ready >= status.desired_number_scheduled
+        {
+            return Ok(());
+        }
+        sleep(LOOK).await;
+    }
+}
