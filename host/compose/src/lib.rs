@@ -1,0 +1,32 @@
+//! A graph of components into one component, so that calls between them are compiled as calls. Pure: bytes in, bytes out. Where the
+//! bytes come from is `artifact`'s business; what a part may import, `admission`'s and `capability`'s.
+//!
+//! ```text
+//! parts (name, wasm, links) ── order: closure, cycles, bounds ── rename: p0-wasi:cli/… ── fuse: who provides what ──> one component
+//! ```
+//!
+//! Each part keeps its own memory: the component model shares none. Each keeps its own imports too. A component has one import of a
+//! name, so two parts that import `wasi:cli/environment` would get one and the same, and with it each other's variables. Therefore a
+//! part's imports are renamed before it is composed, to names that tell whose they are (see [`Owned`]).
+
+mod bytes;
+mod error;
+mod fuse;
+mod misfit;
+mod name;
+mod order;
+mod provide;
+mod wit;
+
+pub use bytes::rename;
+pub use error::ComposeError;
+pub use fuse::{Composition, compose};
+pub use misfit::Misfit;
+pub use name::{Owned, compatible, unversioned};
+pub use order::{Link, Part, order};
+
+/// Parts of one composed component. A service has no more components.
+pub const MAX_PARTS: usize = 64;
+
+/// Bytes of all parts together; as many as one artifact may have.
+pub const MAX_BYTES: usize = 256 << 20;
