@@ -133,6 +133,17 @@ pub(crate) fn store_volume() -> Rule {
     )
 }
 
+/// A volume that holds a store is no component's directory: it could change the file behind the store's back.
+pub(crate) fn store_volume_alone() -> Rule {
+    nested(
+        "capabilities.filesystem",
+        "f",
+        "!has(self.stores) || !self.stores.exists(s, has(s.persistent) && s.persistent.volume == f.volume)",
+        "volume",
+        "a volume that holds a store is not granted as a directory: %s; give the store a volume of its own",
+    )
+}
+
 /// A rule on the entries of a list inside the components. `list` is a path of one or two fields, `entry` the
 /// variable that `good` uses for an entry, `name` the entry's field that the message names.
 fn nested(list: &str, entry: &str, good: &str, name: &str, message: &str) -> Rule {

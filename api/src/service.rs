@@ -46,6 +46,7 @@ use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, Was
 #[x_kube(validation = rules::key_value_store())]
 #[x_kube(validation = rules::filesystem_volume())]
 #[x_kube(validation = rules::store_volume())]
+#[x_kube(validation = rules::store_volume_alone())]
 pub struct WasmServiceSpec {
     /// The components that make up the service, 1 to 64. Each is denied everything it is not granted.
     #[schemars(length(min = 1, max = 64))]

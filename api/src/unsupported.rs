@@ -43,11 +43,9 @@ pub fn unsupported(service: &WasmService) -> Vec<Problem> {
     for (index, store) in service.spec.stores.iter().enumerate() {
         let path = spec.field("stores").index(index);
         if store.redis.is_some() {
-            found.push(later(&path.field("redis"), "a redis store").hint("memory: {} is what runs today"));
-        }
-        if store.persistent.is_some() {
             found.push(
-                later(&path.field("persistent"), "a persistent store").hint("memory: {} is what runs today"),
+                later(&path.field("redis"), "a redis store")
+                    .hint("memory and persistent are what runs today"),
             );
         }
     }

@@ -115,6 +115,7 @@ pub struct Up {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     cache: PathBuf,
+    small_disk: Option<(PathBuf, u32)>,
 }
 
 impl Default for Up {
@@ -133,7 +134,14 @@ impl Up {
             arguments: Vec::new(),
             variables: Vec::new(),
             cache: binaries::cache(),
+            small_disk: None,
         }
+    }
+
+    /// Mounts a file system of so many KiB over a folder, seen by this `shoal` alone and gone with it.
+    pub fn small_disk(mut self, folder: &Path, kib: u32) -> Self {
+        self.small_disk = Some((folder.to_owned(), kib));
+        self
     }
 
     /// Adds a manifest, as a file of its own.
@@ -175,6 +183,19 @@ impl Up {
 
     fn command(&self, format: &str) -> Command {
         let mut command = command(&self.cache, self.folder.path());
+        if let Some((folder, kib)) = &self.small_disk {
+            // Each becomes the next by exec, so that the process is `shoal`'s own in the end.
+            let mount = format!("mount -t tmpfs -o size={kib}k small \"$1\" && shift && exec \"$@\"");
+            let mut wrapped = Command::new("unshare");
+            wrapped.args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"]);
+            wrapped.arg(folder).arg(command.get_program()).env_clear();
+            wrapped.envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+            command = wrapped;
+        }
         command
             .args(["up", "-o", format, "--listen", "127.0.0.1:0"])
             .args(&self.arguments)
@@ -316,6 +337,12 @@ impl Shoal {
     /// Asks it to end.
     pub fn terminate(&self) {
         kill_process(pid(&self.child), Signal::TERM).expect("it is there to be asked");
+    }
+
+    /// Ends it where it stands, as a crash of the machine's memory would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.ended = Some(self.child.wait().expect("its end"));
     }
 
     /// How it ended, if it did.

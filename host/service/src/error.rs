@@ -1,6 +1,7 @@
 //! Why a service can't be run, with the component and what to do.
 
 use crate::code::LinkError;
+use crate::stores::StoreError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_capability::{CapabilityError, Denied};
@@ -63,6 +64,14 @@ pub enum ServiceError {
         exports: String,
         /// What would be called, and what to do.
         wanted: String,
+    },
+    /// A store could not be opened.
+    #[error("store {store}: {source}")]
+    Store {
+        /// The store's name.
+        store: String,
+        /// What went wrong.
+        source: StoreError,
     },
     /// A folder for a volume could not be made.
     #[error("volume {volume}: {source}")]

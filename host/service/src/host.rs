@@ -1,16 +1,15 @@
 //! What all services of a process share: artifacts, compiler, stores, and the machine that runs them. A service of its own is in `prepare`.
 
 use crate::ServiceError;
-use crate::machine::{Machine, Ready, lock};
-use shoal_api::{Component, ImagePullPolicy, Store};
+use crate::machine::{Machine, Ready};
+use crate::stores::Stores;
+use shoal_api::{Component, ImagePullPolicy};
 use shoal_artifact::{ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
 use shoal_capability::LogSink;
-use shoal_capability::keyvalue::{KeyValue, Memory};
 use shoal_compile::Compiler;
 use shoal_engine::PoolOptions;
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the output of components goes.
@@ -38,8 +37,7 @@ pub struct Host {
     cache: Cache,
     compiler: Compiler,
     fetch: FetchOptions,
-    /// Stores in memory, by service and name: they outlive a service that is prepared anew.
-    stores: Mutex<HashMap<(String, String), Arc<Memory>>>,
+    pub(crate) stores: Stores,
 }
 
 impl Host {
@@ -57,7 +55,7 @@ impl Host {
             cache,
             compiler,
             fetch,
-            stores: Mutex::default(),
+            stores: Stores::default(),
         }
     }
 
@@ -107,14 +105,6 @@ impl Host {
     /// How artifacts are pulled unless a component says otherwise.
     pub(crate) fn fetch_options(&self) -> &FetchOptions {
         &self.fetch
-    }
-
-    /// The store of that name; none for a kind that was refused as not supported.
-    pub(crate) fn store(&self, service: &str, store: &Store) -> Option<Arc<dyn KeyValue>> {
-        store.memory.as_ref()?;
-        let key = (service.to_owned(), store.name.clone());
-        let mut stores = lock(&self.stores);
-        Some(Arc::clone(stores.entry(key).or_default()) as _)
     }
 }
 

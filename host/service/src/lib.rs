@@ -24,6 +24,7 @@ mod resident;
 mod respond;
 mod response;
 mod runtime;
+mod stores;
 mod unit;
 mod values;
 mod volumes;
@@ -35,6 +36,7 @@ pub use host::{Host, HostOptions, Logs, default_policy};
 pub use pods::{PodComponent, Pods, Serving};
 pub use prepare::{Service, ServiceComponent};
 pub use runtime::runtime;
+pub use stores::StoreError;
 pub use unit::Usage;
 pub use values::Objects;
 

@@ -58,12 +58,7 @@ impl Host {
         let name = manifest.metadata.name.clone().unwrap_or_default();
         let mut problems = Vec::new();
         let volumes = Volumes::make(&manifest.spec.volumes, base, objects, &mut problems)?;
-        let stores: BTreeMap<_, _> = manifest
-            .spec
-            .stores
-            .iter()
-            .filter_map(|store| Some((store.name.as_str(), self.store(&name, store)?)))
-            .collect();
+        let stores = self.stores.of(&name, &manifest.spec.stores, &volumes).await?;
         let mut grants = Vec::new();
         for (index, component) in manifest.spec.components.iter().enumerate() {
             let at = format!("spec.components[{index}]");

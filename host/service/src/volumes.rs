@@ -51,6 +51,11 @@ impl Volumes {
         Ok(all)
     }
 
+    /// The folder of a volume.
+    pub(crate) fn folder(&self, volume: &str) -> Option<&Path> {
+        self.folders.get(volume).map(PathBuf::as_path)
+    }
+
     /// What a grant of a volume gives.
     pub(crate) fn mount(&self, grant: &FilesystemGrant) -> Option<Mount> {
         let source = self.folders.get(&grant.volume)?.clone();

@@ -17,6 +17,7 @@ mod key_value;
 mod limits;
 mod manifests;
 mod outbound;
+mod persistent;
 mod registry;
 mod services;
 mod shutdown;

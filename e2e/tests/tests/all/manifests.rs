@@ -170,10 +170,6 @@ fn what_does_not_run_yet_is_refused_and_never_ignored() {
             "spec.stores[0].redis",
         ),
         (
-            json!({"stores": [{"name": "s", "persistent": {"volume": "v"}}], "volumes": [{"name": "v", "emptyDir": {}}]}),
-            "spec.stores[0].persistent",
-        ),
-        (
             json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}),
             "spec.volumes[0].persistentVolumeClaim",
         ),

@@ -1,13 +1,11 @@
 //! A store in memory, gone when the process ends.
 
-use super::{KeyValue, KeyValueError, Keys};
+use super::sizes::{PAGE, Pages, incremented};
+use super::{KeyValue, KeyValueError, Keys, Sizes};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Keys of one page of `list_keys`.
-const PAGE: usize = 1000;
 
 /// What an entry costs beyond its key and value, roughly: two allocations and its place in the tree.
 const OVERHEAD: usize = 96;
@@ -17,18 +15,15 @@ const OVERHEAD: usize = 96;
 pub struct MemoryOptions {
     /// Bytes of all keys and values, with 96 bytes more for each entry. 64 MiB by default.
     pub total: usize,
-    /// Bytes of a value. 1 MiB by default.
-    pub value: usize,
-    /// Bytes of a key. 1 KiB by default.
-    pub key: usize,
+    /// How large keys and values may be.
+    pub sizes: Sizes,
 }
 
 impl Default for MemoryOptions {
     fn default() -> Self {
         Self {
             total: 64 << 20,
-            value: 1 << 20,
-            key: 1 << 10,
+            sizes: Sizes::default(),
         }
     }
 }
@@ -45,13 +40,8 @@ struct Inner {
     entries: BTreeMap<String, Vec<u8>>,
     /// The sum of [`cost`] over all entries.
     used: usize,
-    /// The last keys of pages that were handed out, so that a cursor stays right when keys come and go.
-    pages: BTreeMap<u64, String>,
-    next_page: u64,
+    pages: Pages<String>,
 }
-
-/// Cursors that are remembered. Whoever lists that much at once begins again.
-const MAX_PAGES: usize = 1024;
 
 fn cost(key: &str, value: &[u8]) -> usize {
     key.len() + value.len() + OVERHEAD
@@ -72,18 +62,7 @@ impl Memory {
     }
 
     fn put(&self, inner: &mut Inner, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
-        if key.len() > self.options.key {
-            return Err(KeyValueError::KeyTooLong {
-                bytes: key.len(),
-                limit: self.options.key,
-            });
-        }
-        if value.len() > self.options.value {
-            return Err(KeyValueError::ValueTooLarge {
-                bytes: value.len(),
-                limit: self.options.value,
-            });
-        }
+        self.options.sizes.entry(key, &value)?;
         let before = inner.entries.get(key).map_or(0, |old| cost(key, old));
         let used = inner.used - before + cost(key, &value);
         if used > self.options.total {
@@ -133,7 +112,7 @@ impl KeyValue for Memory {
         let mut inner = self.lock();
         let from = match cursor {
             None => Bound::Unbounded,
-            Some(page) => match inner.pages.get(&page) {
+            Some(page) => match inner.pages.end(page) {
                 Some(last) => Bound::Excluded(last.clone()),
                 // Made up by the guest, or forgotten: there is nothing more to come.
                 None => return Ok(Keys::default()),
@@ -147,32 +126,14 @@ impl KeyValue for Memory {
             .collect();
         let more = keys.len() > PAGE;
         keys.truncate(PAGE);
-        let cursor = match keys.last() {
-            Some(last) if more => {
-                let page = inner.next_page;
-                inner.next_page += 1;
-                inner.pages.insert(page, last.clone());
-                if inner.pages.len() > MAX_PAGES {
-                    inner.pages.pop_first();
-                }
-                Some(page)
-            }
-            _ => None,
-        };
+        let last = keys.last().filter(|_| more).cloned();
+        let cursor = last.map(|last| inner.pages.remember(last));
         Ok(Keys { keys, cursor })
     }
 
     async fn increment(&self, key: &str, delta: u64) -> Result<u64, KeyValueError> {
         let mut inner = self.lock();
-        let not_a_number = || KeyValueError::NotANumber { key: key.to_owned() };
-        let number = match inner.entries.get(key) {
-            Some(value) => std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse::<u64>().ok())
-                .ok_or_else(not_a_number)?,
-            None => 0,
-        };
-        let sum = number.checked_add(delta).ok_or_else(not_a_number)?;
+        let sum = incremented(key, inner.entries.get(key).map(Vec::as_slice), delta)?;
         self.put(&mut inner, key, sum.to_string().into_bytes())?;
         Ok(sum)
     }

@@ -3,9 +3,13 @@
 
 mod host;
 mod memory;
+mod persistent;
+mod sizes;
 mod strings;
 
 pub use memory::{Memory, MemoryOptions};
+pub use persistent::{Damaged, OpenError, Persistent};
+pub use sizes::Sizes;
 
 pub(crate) use host::{Buckets, HasBuckets, bindings};
 pub(crate) use strings::{HasStrings, Strings, bindings as string_bindings};
@@ -127,6 +131,12 @@ pub enum KeyValueError {
     Full {
         /// Its size.
         limit: usize,
+    },
+    /// The disk has no room left.
+    #[error("the store's volume has no room left ({reason}), and nothing was written; use a larger volume")]
+    NoRoom {
+        /// What the system said.
+        reason: String,
     },
     /// Too much was asked for in one call.
     #[error("the values asked for have more than {limit} bytes together; ask for fewer keys at once")]

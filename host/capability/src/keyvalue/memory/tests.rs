@@ -5,8 +5,7 @@ use super::*;
 fn small() -> Memory {
     Memory::new(MemoryOptions {
         total: 1000,
-        value: 200,
-        key: 10,
+        sizes: Sizes { value: 200, key: 10 },
     })
 }
 
