@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -130,13 +130,22 @@ impl Daemon {
     }
 }
 
-/// `shoald` is installed beside this program.
+/// `shoald` is installed beside this program. An installer keeps versions side by side, with a link that says which is current: a
+/// keeper of an older version then starts the daemon of the current one.
 fn program() -> anyhow::Result<PathBuf> {
     if let Some(program) = std::env::var_os(DAEMON_ENV) {
         return Ok(PathBuf::from(program));
     }
     let ours = std::env::current_exe().context("where this program is")?;
-    Ok(ours.with_file_name("shoald"))
+    Ok(installed(&ours))
+}
+
+fn installed(ours: &Path) -> PathBuf {
+    let versions = ours.parent().and_then(Path::parent);
+    versions
+        .map(|versions| versions.join("current/shoald"))
+        .filter(|current| current.exists())
+        .unwrap_or_else(|| ours.with_file_name("shoald"))
 }
 
 fn spawn(program: &PathBuf, folders: &Folders, log: File, channel: OwnedFd) -> anyhow::Result<Pid> {
@@ -179,6 +188,21 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_current_version_is_started_where_several_lie_side_by_side() {
+        let bin = tempfile::tempdir().unwrap();
+        for version in ["1", "2"] {
+            std::fs::create_dir(bin.path().join(version)).unwrap();
+            std::fs::write(bin.path().join(version).join("shoald"), "").unwrap();
+        }
+        let ours = bin.path().join("1/containerd-shim-shoal-v1");
+        assert_eq!(installed(&ours), bin.path().join("1/shoald"));
+        std::os::unix::fs::symlink("2", bin.path().join("current")).unwrap();
+        assert_eq!(installed(&ours), bin.path().join("current/shoald"));
+        std::fs::remove_dir_all(bin.path().join("2")).unwrap();
+        assert_eq!(installed(&ours), bin.path().join("1/shoald"));
+    }
 
     #[test]
     fn the_first_is_replaced_at_once_and_the_others_ever_later() {
