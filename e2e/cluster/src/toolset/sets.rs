@@ -132,11 +132,30 @@ pub(super) const SETS: &[Set] = &[
         how: How::Go {
             packages: &["helm.sh/helm/v3/cmd/helm"],
             program: "",
-            stamps: &[],
+            // Without them it takes 1.20 for the newest Kubernetes where no cluster is asked (`helm template`).
+            stamps: &[
+                "helm.sh/helm/v3/internal/version.version=v3.22.0",
+                "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1",
+                "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36",
+                "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1",
+                "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=36",
+            ],
             tags: "",
             cgo: false,
         },
         lazy: true,
         sources: go_sources!("helm"),
+    },
+    Set {
+        name: "metrics-server",
+        how: How::Go {
+            packages: &["sigs.k8s.io/metrics-server/cmd/metrics-server"],
+            program: "",
+            stamps: &[],
+            tags: "",
+            cgo: false,
+        },
+        lazy: true,
+        sources: go_sources!("metrics-server"),
     },
 ];
