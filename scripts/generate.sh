@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal/target}
 scripts/xtask.sh crds "$@"
 scripts/xtask.sh manifest-docs "$@"
+# After crds: the chart has a copy of them.
+scripts/xtask.sh chart "$@"
 
 # The command describes itself; xtask would have to link all of it.
 cargo build --quiet --locked --workspace --bin shoal

@@ -1,6 +1,7 @@
 //! `cargo run -p xtask -- <task>`: what the Makefile needs a program for. Tasks that only chain commands live in `scripts/`.
 
 mod arrows;
+mod chart;
 #[allow(
     unreachable_pub,
     reason = "crds is written along with api, whose items are `pub`"
@@ -29,6 +30,12 @@ enum Task {
         #[arg(long, default_value = "Cargo.toml")]
         manifest_path: PathBuf,
     },
+    /// Write what of charts/shoal is made from elsewhere, and docs/chart.md.
+    Chart {
+        /// Write nothing; fail where a file differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Fail on files that are too long or too large, or that do not say what lives in them.
     CheckFiles {
         /// The git repository to check.
@@ -52,6 +59,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Arrows { manifest_path } => arrows::run(&manifest_path),
+        Task::Chart { check } => chart::run(check),
         Task::CheckFiles { root } => files::run(&root),
         Task::Crds { check: false } => crds::generate(),
         Task::Crds { check: true } => crds::check(),
