@@ -9,7 +9,7 @@ export FUZZ_SECONDS ?= 60
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench shim cluster cluster-env cluster-down fuzz clean
+.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench shim images cluster cluster-env cluster-down fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: ## All benches
 shim: ## Build the shim's programs, optimised
 	@scripts/setup.sh build
 	@scripts/shim.sh --release
+
+images: ## Build the images (PUSH=HOST[:PORT]/FOLDER pushes them), each with its list of crates
+	@scripts/setup.sh images
+	@PUSH=$(PUSH) scripts/images.sh
 
 cluster: ## A real Kubernetes on this machine (root; CLUSTER_FLAGS: --name, --nodes)
 	@scripts/setup.sh cluster

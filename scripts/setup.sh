@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster) needs is there, and nothing more.
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster, images) needs is there, and nothing more.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
 set -euo pipefail
@@ -10,7 +10,7 @@ if [ "${1:-}" = packages ]; then
     packages_only=true
     shift
 fi
-task=${1:?which task: build, demo, guests, fuzz, test, bench or cluster}
+task=${1:?which task: build, demo, guests, fuzz, test, bench, cluster or images}
 
 # program, or a file:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
@@ -43,8 +43,12 @@ cluster)
         exit 1
     fi
     ;;
+images)
+    programs+=("$protoc" "buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs")
+    targets+=(wasm32-wasip2)
+    ;;
 *)
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench and cluster" >&2
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench, cluster and images" >&2
     exit 2
     ;;
 esac

@@ -9,6 +9,7 @@ mod chart;
 mod crds;
 mod files;
 mod manifest_docs;
+mod sbom;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write which crates an image's programs are made of, as CycloneDX.
+    Sbom(sbom::Options),
     /// Write docs/manifest.md from the schema.
     ManifestDocs {
         /// Write nothing; fail where it differs.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::CheckFiles { root } => files::run(&root),
         Task::Crds { check: false } => crds::generate(),
         Task::Crds { check: true } => crds::check(),
+        Task::Sbom(options) => sbom::run(&options),
         Task::ManifestDocs { check } => manifest_docs::run(check),
     };
     match outcome {
