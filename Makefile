@@ -33,10 +33,11 @@ build: ## Build `shoal` and `shoal-compile`, side by side
 	@scripts/setup.sh build
 	@scripts/build.sh
 
-install: ## Install both, optimised, into PREFIX/bin (by default ~/.local)
+install: ## Install both, optimised, and the plug-in of kubectl, into PREFIX/bin (by default ~/.local)
 	@scripts/setup.sh build
 	@scripts/build.sh --release
 	install -D -m 755 -t $(PREFIX)/bin $(CARGO_TARGET_DIR)/release/shoal $(CARGO_TARGET_DIR)/release/shoal-compile
+	ln -sf shoal $(PREFIX)/bin/kubectl-shoal
 
 guests: ## Build the components that tests and benches run
 	@scripts/setup.sh guests

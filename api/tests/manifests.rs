@@ -295,3 +295,17 @@ fn no_text_makes_the_parser_panic() {
         "{refused} refused, {read} read: the mutations are too tame or too wild"
     );
 }
+
+#[test]
+fn what_was_written_has_no_defaults() {
+    let text = "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {name: a}\n\
+                spec: {components: [{name: x, image: registry.example/x:1}]}\n---\n\
+                apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    let written = shoal_api::manifest::written(text);
+    let kinds: Vec<_> = written.iter().map(|it| it["kind"].as_str()).collect();
+    assert_eq!(kinds, [Some("WasmService"), Some("Secret")]);
+    assert_eq!(
+        written[0]["spec"],
+        serde_json::json!({"components": [{"name": "x", "image": "registry.example/x:1"}]})
+    );
+}

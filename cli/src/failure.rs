@@ -14,6 +14,12 @@ pub(crate) enum Failure {
     Manifest(Vec<Problem>),
     /// Arguments that fit the grammar but make no sense.
     Usage(String),
+    /// Services on a cluster that are not ready.
+    NotReady {
+        message: String,
+        /// What the cluster knows of each, for programs.
+        services: Value,
+    },
     /// Anything else.
     Other(String),
     /// The reader of our output has gone, which is no news to anybody.
@@ -28,7 +34,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Manifest(_) | Self::Usage(_) => 2,
-            Self::Other(_) | Self::Unread => 1,
+            Self::NotReady { .. } | Self::Other(_) | Self::Unread => 1,
         }
     }
 
@@ -36,7 +42,7 @@ impl Failure {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Manifest(problems) => lines(problems, Problem::to_string),
-            Self::Usage(message) | Self::Other(message) => message.clone(),
+            Self::Usage(message) | Self::Other(message) | Self::NotReady { message, .. } => message.clone(),
             Self::Unread => String::new(),
         }
     }
@@ -59,6 +65,10 @@ impl Failure {
                     format!("{count} problems")
                 };
                 json!({ "error": format!("{error} in the manifest"), "problems": problems })
+            }
+            Self::NotReady { message, services } => {
+                let first = message.lines().next();
+                json!({ "error": first, "services": services })
             }
             Self::Usage(message) | Self::Other(message) => json!({ "error": message }),
             Self::Unread => Value::Null,

@@ -5,6 +5,7 @@
 //! arguments ── subcommand ── shoal-service, shoal-artifact ──> result (stdout), events (console), Failure (stderr, exit code)
 //! ```
 
+mod cluster;
 mod completions;
 mod console;
 mod docs;
@@ -27,12 +28,12 @@ mod version;
 
 pub use docs::docs;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::Console;
 use failure::Failure;
 use output::Format;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Run WebAssembly components as services.
@@ -44,6 +45,9 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The file name under which `kubectl` finds us.
+const PLUGIN: &str = "kubectl-shoal";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments or a manifest with mistakes. `shoal run` adds those of its \
                           program and of its limits.";
@@ -83,6 +87,9 @@ enum Command {
     Pull(pull::Pull),
     Inspect(inspect::Inspect),
     Validate(validate::Validate),
+    Deploy(cluster::deploy::Deploy),
+    Status(cluster::status::Status),
+    Logs(cluster::logs::Logs),
     Completions(completions::Completions),
     /// Print the CustomResourceDefinition of WasmService
     Crd,
@@ -99,7 +106,7 @@ type Outcome = Result<u8, Failure>;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error, &arguments),
     };
@@ -116,6 +123,17 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Parses arguments, the first of which is the program's own name: what `kubectl` runs as a plug-in calls itself as people type it.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let program = arguments.first().map(Path::new).and_then(Path::file_name);
+    let mut command = command();
+    if program.is_some_and(|it| it == PLUGIN) {
+        command = command.bin_name("kubectl shoal");
+    }
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 fn dispatch(cli: Cli, console: &Console) -> Outcome {
     let Cli { global, command } = cli;
     match command {
@@ -125,6 +143,9 @@ fn dispatch(cli: Cli, console: &Console) -> Outcome {
         Command::Pull(pull) => setup::block_on(pull::pull(pull, &global, console)),
         Command::Inspect(inspect) => setup::block_on(inspect::inspect(inspect, &global, console)),
         Command::Validate(validate) => validate::validate(&validate, console),
+        Command::Deploy(deploy) => setup::block_on(cluster::deploy::deploy(deploy, &global, console)),
+        Command::Status(status) => setup::block_on(cluster::status::status(status, console)),
+        Command::Logs(logs) => setup::block_on(cluster::logs::logs(logs, console)),
         Command::Completions(completions) => completions::completions(&completions, console),
         Command::Crd => {
             let yaml = shoal_api::crd::yaml().map_err(Failure::new)?;

@@ -1,5 +1,6 @@
 //! From paths to services: reads manifests, all of them before anything is started. What they mean is `shoal-api`'s business.
 
+use serde_json::Value;
 use shoal_api::manifest::{self, Document};
 use shoal_api::{Problem, WasmService};
 use shoal_service::Objects;
@@ -23,6 +24,8 @@ pub(crate) struct Entry {
     /// The folder that the paths in it begin at.
     pub(crate) base: PathBuf,
     pub(crate) service: WasmService,
+    /// The document without the defaults that `service` has.
+    pub(crate) written: Value,
 }
 
 impl Entry {
@@ -119,8 +122,9 @@ pub(crate) fn parse(texts: &[Text]) -> Result<Manifests, Vec<Problem>> {
         };
         match documents {
             Ok(documents) => {
-                for document in documents {
-                    if let Err(problem) = all.add(name, base, document) {
+                let written = content.as_deref().map(manifest::written).unwrap_or_default();
+                for (document, written) in documents.into_iter().zip(written) {
+                    if let Err(problem) = all.add(name, base, document, written) {
                         problems.push(problem);
                     }
                 }
@@ -136,7 +140,7 @@ pub(crate) fn parse(texts: &[Text]) -> Result<Manifests, Vec<Problem>> {
 }
 
 impl Manifests {
-    fn add(&mut self, file: &str, base: &Path, document: Document) -> Result<(), Problem> {
+    fn add(&mut self, file: &str, base: &Path, document: Document, written: Value) -> Result<(), Problem> {
         let Document::Service(service) = document else {
             self.shared.push(document);
             return Ok(());
@@ -145,6 +149,7 @@ impl Manifests {
             file: file.to_owned(),
             base: base.to_owned(),
             service: *service,
+            written,
         };
         if let Some(other) = self.services.iter().find(|it| it.name() == entry.name()) {
             return Err(Problem {

@@ -1,11 +1,15 @@
 //! Bars for what takes long: pulls, pushes, compilations. They are drawn on a terminal only; elsewhere nothing is said.
 
 use crate::output::Format;
+use crate::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shoal_artifact::{Progress, Step};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(120);
 
 /// All bars of the process, one below the other.
 #[derive(Clone)]
@@ -29,11 +33,45 @@ impl Bars {
         }
     }
 
+    /// A line that says what is waited for.
+    pub(crate) fn spinner(&self, name: &str) -> Spinner {
+        Spinner(self.0.as_ref().map(|bars| {
+            let style = ProgressStyle::with_template("{prefix:>20} {spinner} {elapsed:>4} {wide_msg}");
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+                .with_prefix(name.to_owned());
+            let bar = bars.add(bar);
+            bar.enable_steady_tick(TICK);
+            (bars.clone(), bar)
+        }))
+    }
+
     /// Writes something that must not get between the bars.
     pub(crate) fn above(&self, write: impl FnOnce()) {
         match &self.0 {
             Some(bars) => bars.suspend(write),
             None => write(),
+        }
+    }
+}
+
+/// Something that is waited for. The line is gone with it.
+pub(crate) struct Spinner(Option<(MultiProgress, ProgressBar)>);
+
+impl Spinner {
+    /// What it waits for now.
+    pub(crate) fn say(&self, what: &str) {
+        if let Some((_, bar)) = &self.0 {
+            bar.set_message(text::line(what.as_bytes()));
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some((bars, bar)) = self.0.take() {
+            bar.finish_and_clear();
+            bars.remove(&bar);
         }
     }
 }
@@ -70,7 +108,7 @@ impl Progress for Bar {
             .with_prefix(self.name.clone())
             .with_message(verb(step));
         let bar = self.bars.add(bar);
-        bar.enable_steady_tick(Duration::from_millis(120));
+        bar.enable_steady_tick(TICK);
         self.show(Some(bar));
     }
 

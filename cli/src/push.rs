@@ -7,7 +7,7 @@ use crate::registry::Registry;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shoal_artifact::{Interfaces, PushFormat, PushOptions, Reference};
-use shoal_compile::{CompileError, Compiler};
+use shoal_compile::{CompileError, Compiler, Description};
 use std::path::{Path, PathBuf};
 
 /// Push a component to a registry, and print its digest
@@ -48,7 +48,7 @@ pub(crate) async fn push(options: Push, console: &Console) -> Outcome {
             PushAs::Artifact => PushFormat::WasmArtifact,
             PushAs::Image => PushFormat::WasmImage,
         },
-        interfaces: interfaces(&file, console).await?,
+        interfaces: describe(&file, console).await?.map(interfaces),
         transport: registry.transport(),
         ..PushOptions::from_env()
     };
@@ -59,8 +59,8 @@ pub(crate) async fn push(options: Push, console: &Console) -> Outcome {
     console.result(&value, || format!("{}\n", pushed.digest))
 }
 
-/// What goes into the artifact's config. Without a compiler a push still works, and readers learn less.
-async fn interfaces(file: &Path, console: &Console) -> Result<Option<Interfaces>, Failure> {
+/// What the component is. Without a compiler a push still works, and readers of the artifact learn less.
+pub(crate) async fn describe(file: &Path, console: &Console) -> Result<Option<Description>, Failure> {
     let compiler = match Compiler::locate() {
         Err(error @ CompileError::Missing(_)) => {
             console.warn(format!(
@@ -71,11 +71,13 @@ async fn interfaces(file: &Path, console: &Console) -> Result<Option<Interfaces>
         other => other?,
     };
     // What is no WebAssembly at all is told by the push, in better words.
-    let Ok(description) = compiler.describe(file).await else {
-        return Ok(None);
-    };
-    Ok(Some(Interfaces {
+    Ok(compiler.describe(file).await.ok())
+}
+
+/// What goes into the artifact's config.
+pub(crate) fn interfaces(description: Description) -> Interfaces {
+    Interfaces {
         imports: description.imports.into_iter().map(|it| it.name).collect(),
         exports: description.exports.into_iter().map(|it| it.name).collect(),
-    }))
+    }
 }

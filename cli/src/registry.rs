@@ -6,7 +6,12 @@ use shoal_artifact::{FetchOptions, PlainHttp, PullPolicy, Source, Transport};
 #[derive(Args, Debug)]
 pub(crate) struct Registry {
     /// Talk to this registry without TLS (host or host:port, as in references); may be repeated
-    #[arg(long, value_name = "HOST", help_heading = "Registry")]
+    #[arg(
+        long,
+        visible_alias = "insecure-registry",
+        value_name = "HOST",
+        help_heading = "Registry"
+    )]
     plain_http: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn parse(text: &str) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(text.split(' '))
+    super::parse(&text.split(' ').map(OsString::from).collect::<Vec<_>>())
 }
 
 #[test]
@@ -40,6 +40,11 @@ fn wrong_arguments_exit_with_2() {
         "shoal up a.yaml --slots 0",
         "shoal push a.wasm UPPER/x",
         "shoal push a.wasm x --format tar",
+        "shoal deploy --push-to team",
+        "shoal deploy --timeout 5",
+        "shoal logs",
+        "shoal logs a --since yesterday",
+        "shoal status a -A",
         "shoal completions csh",
         "shoal -o yaml version",
     ] {
@@ -52,4 +57,21 @@ fn asking_for_help_is_no_mistake() {
     for text in ["shoal --help", "shoal up --help", "shoal --version"] {
         assert_eq!(parse(text).unwrap_err().exit_code(), 0, "{text}");
     }
+}
+
+#[test]
+fn a_plug_in_of_kubectl_calls_itself_so() {
+    let help = |text: &str| parse(text).unwrap_err().to_string();
+    for text in [
+        "kubectl-shoal deploy --help",
+        "/usr/local/bin/kubectl-shoal deploy --help",
+    ] {
+        assert!(
+            help(text).contains("Usage: kubectl shoal deploy"),
+            "{}",
+            help(text)
+        );
+    }
+    assert!(help("/usr/bin/shoal deploy --help").contains("Usage: shoal deploy"));
+    assert!(help("kubectl-shoal deploy --nonsense").contains("kubectl shoal deploy"));
 }

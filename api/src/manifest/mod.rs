@@ -112,6 +112,16 @@ pub fn parse(text: &str, source_name: &str) -> Result<Vec<Document>, Vec<Problem
     }
 }
 
+/// The documents of a manifest as they were written: what server-side apply is sent, since who sends defaults owns them. In the
+/// order of [`parse`], which says whether they are right.
+pub fn written(text: &str) -> Vec<Value> {
+    if text.len() > MOST_BYTES {
+        return Vec::new();
+    }
+    let nodes = yaml::documents(text).unwrap_or_default();
+    nodes.iter().map(yaml::Node::value).collect()
+}
+
 /// One document, with its kind and its name.
 fn document(node: &yaml::Node) -> Result<(String, String, Document), Vec<Problem>> {
     let root = Path::default();
