@@ -1,0 +1,52 @@
+//! What the tests of the operator share: operators as processes, each with a way to the API server of its own that counts what it
+//! writes, and manifests. What is proven stands in `tests/all`, a file for each subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a library for tests alone: what goes wrong here fails the test"
+)]
+
+pub mod manifest;
+mod operator;
+mod proxy;
+
+pub use operator::Operator;
+pub use proxy::{Moment, Proxy, Request};
+
+use serde_json::Value;
+use shoal_pods::{Space, cluster};
+use std::path::Path;
+use std::sync::Once;
+
+/// Puts the CustomResourceDefinition of this checkout on the cluster, once.
+pub fn crd() {
+    static APPLIED: Once = Once::new();
+    APPLIED.call_once(|| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/wasmservices.shoal.dev.yaml");
+        let file = file.to_str().expect("a path in UTF-8");
+        let kubectl = &cluster().kubectl;
+        let run = |args: &[&str]| kubectl.run(args).unwrap_or_else(|error| panic!("{error:#}"));
+        run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
+        run(&["wait", "--for=condition=Established", "crd/wasmservices.shoal.dev", "--timeout=60s"]);
+    });
+}
+
+/// The condition of a service.
+pub fn condition(service: &Value, type_: &str) -> Option<Value> {
+    let conditions = service["status"]["conditions"].as_array()?;
+    conditions.iter().find(|it| it["type"] == type_).cloned()
+}
+
+/// Waits until the service has that condition for its current generation: the condition.
+pub fn until(space: &Space, name: &str, type_: &str, status: &str) -> Value {
+    space.until("wasmservice", name, |service| {
+        let seen = service["status"]["observedGeneration"] == service["metadata"]["generation"];
+        condition(service, type_).filter(|it| seen && it["status"] == status)
+    })
+}
+
+/// Waits until the service is ready in its current generation.
+pub fn ready(space: &Space, name: &str) {
+    until(space, name, "Ready", "True");
+}

@@ -1,0 +1,37 @@
+//! What is wrong with a manifest is said by the API server itself, whether an operator runs or not.
+
+use shoal_operated::crd;
+use shoal_pods::{Space, cluster};
+use std::path::Path;
+
+#[test]
+fn bad_manifests_are_refused_by_field_without_an_operator() {
+    crd();
+    let space = Space::new("refused");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api/tests/bad");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+    files.sort();
+    let mut refused = 0;
+    let mut accepted = Vec::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let Some(expected) = text.lines().find_map(|line| line.strip_prefix("#! ")) else { continue };
+        let (field, _) = expected.split_once(" | ").unwrap();
+        let args = ["-n", &space.name, "apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", "-"];
+        match cluster().kubectl.run_with(&args, &text) {
+            Ok(_) => accepted.push(file.file_name().unwrap().to_owned()),
+            Err(error) => {
+                let said = format!("{error:#}");
+                // The field, or the object that it should be in: what is missing, or too much, is named by its parent.
+                let names = field.trim_start_matches("spec.").rsplit(['.', '[']).next().unwrap().trim_end_matches(']');
+                let parent = field.rsplit_once('.').map_or(field, |it| it.0);
+                let index = parent.trim_end_matches(char::is_alphabetic);
+                let told = said.contains(names) || said.contains(parent) || said.contains(index);
+                assert!(told, "{}: expected {field} in {said}", file.display());
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} of {} manifests refused by the API server; accepted: {accepted:?}", files.len());
+    assert!(refused >= 30, "only {refused}; accepted: {accepted:?}");
+}
