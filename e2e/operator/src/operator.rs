@@ -135,10 +135,7 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            // One that is stopped can't be waited for.
-            self.resume();
-        }
+        // SIGKILL ends one that is stopped, too.
         self.kill();
         if std::thread::panicking() {
             eprintln!("--- log of operator {}\n{}", self.identity, self.log());

@@ -138,7 +138,7 @@ fn a_service_that_nobody_calls_is_run_once() {
     let done = until(&space, "report", "Ready", "True");
     assert_eq!(done["reason"], "Completed");
     let log = space.kubectl(&["logs", "-l", "shoal.dev/service=report"]);
-    assert!(log.contains("hello"), "{log}");
+    assert!(log.contains("to stderr"), "{log}");
 }
 
 #[test]
