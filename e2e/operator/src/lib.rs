@@ -28,7 +28,12 @@ pub fn crd() {
         let kubectl = &cluster().kubectl;
         let run = |args: &[&str]| kubectl.run(args).unwrap_or_else(|error| panic!("{error:#}"));
         run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
-        run(&["wait", "--for=condition=Established", "crd/wasmservices.shoal.dev", "--timeout=60s"]);
+        run(&[
+            "wait",
+            "--for=condition=Established",
+            "crd/wasmservices.shoal.dev",
+            "--timeout=60s",
+        ]);
     });
 }
 

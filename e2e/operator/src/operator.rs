@@ -65,7 +65,11 @@ impl Operator {
             "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
         });
         std::fs::write(&kubeconfig, content.to_string()).expect("a kubeconfig");
-        let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("a log");
         let child = Command::new(program())
             .args(&self.arguments)
             .env("KUBECONFIG", kubeconfig)
@@ -92,8 +96,14 @@ impl Operator {
     pub fn memory(&self) -> u64 {
         let child = self.child.as_ref().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
-        line.split_ascii_whitespace().nth(1).and_then(|it| it.parse().ok()).expect("a number")
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("RssAnon:"))
+            .expect("RssAnon");
+        line.split_ascii_whitespace()
+            .nth(1)
+            .and_then(|it| it.parse().ok())
+            .expect("a number")
     }
 
     /// SIGKILL, wherever it is.
@@ -106,7 +116,9 @@ impl Operator {
 
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()))
+        self.child
+            .as_mut()
+            .is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()))
     }
 
     /// SIGTERM; returns once it has ended, whether well.
@@ -128,7 +140,10 @@ impl Operator {
 
     fn signal(&self, signal: Signal) {
         let id = self.child.as_ref().expect("it runs").id();
-        let pid = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id");
+        let pid = i32::try_from(id)
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id");
         kill_process(pid, signal).expect("kill(2)");
     }
 }

@@ -76,14 +76,21 @@ impl Proxy {
         let mut line = String::new();
         let stdout = upstream.stdout.take().expect("its output");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let target = line.trim().rsplit(' ').next().expect("Starting to serve on …").to_owned();
+        let target = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .expect("Starting to serve on …")
+            .to_owned();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
         let state = Arc::<Mutex<State>>::default();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let listener = runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .expect("a port");
         let address = listener.local_addr().expect("an address");
         let client = Client::builder(TokioExecutor::new()).build_http();
         runtime.spawn(accept(listener, client, target, Arc::clone(&state)));
@@ -142,7 +149,9 @@ async fn accept(listener: TcpListener, client: Forward, target: String, state: A
     while let Ok((stream, _)) = listener.accept().await {
         let (client, target, state) = (client.clone(), target.clone(), Arc::clone(&state));
         tokio::spawn(async move {
-            let service = service_fn(move |request| forward(client.clone(), target.clone(), Arc::clone(&state), request));
+            let service = service_fn(move |request| {
+                forward(client.clone(), target.clone(), Arc::clone(&state), request)
+            });
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -155,7 +164,10 @@ async fn forward(
     target: String,
     state: Arc<Mutex<State>>,
     mut request: hyper::Request<Incoming>,
-) -> Result<Response<http_body_util::combinators::BoxBody<hyper::body::Bytes, hyper::Error>>, hyper_util::client::legacy::Error> {
+) -> Result<
+    Response<http_body_util::combinators::BoxBody<hyper::body::Bytes, hyper::Error>>,
+    hyper_util::client::legacy::Error,
+> {
     let seen = Request {
         at: Instant::now(),
         method: request.method().to_string(),
@@ -191,7 +203,9 @@ fn count(state: &Mutex<State>, request: Request, method: &Method) -> Option<Mome
 
 fn kill(state: &Mutex<State>) {
     let victim = state.lock().unwrap_or_else(PoisonError::into_inner).victim;
-    let pid = victim.and_then(|it| i32::try_from(it).ok()).and_then(Pid::from_raw);
+    let pid = victim
+        .and_then(|it| i32::try_from(it).ok())
+        .and_then(Pid::from_raw);
     if let Some(pid) = pid {
         let _ = kill_process(pid, Signal::KILL);
     }

@@ -18,7 +18,14 @@ fn what_others_set_survives_a_hundred_reconciliations() {
     space.apply(&service("greeter", &guests::image("http_hello")));
     ready(&space, "greeter");
     space.kubectl(&["annotate", "deployment", "greeter", "example.com/owner=team-a"]);
-    space.kubectl(&["patch", "deployment", "greeter", "--type=merge", "-p", r#"{"spec":{"minReadySeconds":1,"revisionHistoryLimit":3}}"#]);
+    space.kubectl(&[
+        "patch",
+        "deployment",
+        "greeter",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"minReadySeconds":1,"revisionHistoryLimit":3}}"#,
+    ]);
     space.kubectl(&["label", "service", "greeter", "example.com/tier=web"]);
     operator.proxy.clear();
     for number in 0..100 {
@@ -28,9 +35,15 @@ fn what_others_set_survives_a_hundred_reconciliations() {
         space.kubectl(&["annotate", "deployment", "greeter", &mark, "--overwrite"]);
     }
     let deployment = space.get("deployment", "greeter");
-    assert_eq!(deployment["metadata"]["annotations"]["example.com/owner"], "team-a");
+    assert_eq!(
+        deployment["metadata"]["annotations"]["example.com/owner"],
+        "team-a"
+    );
     assert_eq!(deployment["spec"]["minReadySeconds"], json!(1));
-    assert_eq!(space.get("service", "greeter")["metadata"]["labels"]["example.com/tier"], "web");
+    assert_eq!(
+        space.get("service", "greeter")["metadata"]["labels"]["example.com/tier"],
+        "web"
+    );
     let writes: Vec<_> = operator.proxy.writes().into_iter().map(|it| it.path).collect();
     println!("100 times looked at: {} writes", writes.len());
     // The person's minReadySeconds changes how the rollout stands, and so the status, for a moment.
@@ -57,20 +70,26 @@ fn a_thousand_services_cost_few_requests_and_nothing_at_rest() {
         })
         .collect();
     for part in items.chunks(100) {
-        cluster().kubectl.apply(&json!({"apiVersion": "v1", "kind": "List", "items": part})).unwrap();
+        cluster()
+            .kubectl
+            .apply(&json!({"apiVersion": "v1", "kind": "List", "items": part}))
+            .unwrap();
     }
     let mut ready_at = Vec::new();
     while ready_at.len() < count && began.elapsed() < Duration::from_secs(1500) {
         let list = space.list(&["wsvc"]);
         let items = list["items"].as_array().unwrap();
-        let is_ready = |it: &&Value| shoal_operated::condition(it, "Ready").is_some_and(|it| it["status"] == "True");
+        let is_ready =
+            |it: &&Value| shoal_operated::condition(it, "Ready").is_some_and(|it| it["status"] == "True");
         let now = items.iter().filter(is_ready).count().saturating_sub(1);
         ready_at.resize(now, began.elapsed());
         std::thread::sleep(Duration::from_secs(2));
     }
     assert_eq!(ready_at.len(), count, "ready within 25 minutes");
     let requests = operator.proxy.requests();
-    let of = |test: &dyn Fn(&shoal_operated::Request) -> bool| requests.iter().filter(|it| test(it)).count() as f64 / count as f64;
+    let of = |test: &dyn Fn(&shoal_operated::Request) -> bool| {
+        requests.iter().filter(|it| test(it)).count() as f64 / count as f64
+    };
     println!(
         "{count} services: {:.2} requests each ({:.2} writes of objects, {:.2} of status, {:.2} events, {:.2} reads); ready p50 {:.1} s, p99 {:.1} s, last {:.1} s",
         of(&|it| !it.watch && !it.path.contains("/leases")),
@@ -89,7 +108,10 @@ fn a_thousand_services_cost_few_requests_and_nothing_at_rest() {
     let full = operator.memory();
     std::thread::sleep(Duration::from_secs(60));
     let (writes, rest) = (operator.proxy.writes(), operator.memory());
-    println!("memory: {before} KiB with one service, {full} KiB with {count}, {rest} KiB a minute later; writes in that minute: {}", writes.len());
+    println!(
+        "memory: {before} KiB with one service, {full} KiB with {count}, {rest} KiB a minute later; writes in that minute: {}",
+        writes.len()
+    );
     assert!(writes.is_empty(), "{writes:?}");
     assert!(rest < full + 2048, "memory grows at rest: {full} -> {rest} KiB");
 }

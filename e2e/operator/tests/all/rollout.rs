@@ -29,19 +29,38 @@ fn a_service_answers_and_goes_without_a_trace() {
     space.apply(&service("greeter", &guests::image("http_hello")));
     ready(&space, "greeter");
     let status = space.get("wasmservice", "greeter")["status"].clone();
-    assert_eq!(status["url"], json!(format!("http://greeter.{}.svc.cluster.local", space.name)));
-    assert!(status["components"][0]["digest"].as_str().unwrap().starts_with("sha256:"), "{status}");
+    assert_eq!(
+        status["url"],
+        json!(format!("http://greeter.{}.svc.cluster.local", space.name))
+    );
+    assert!(
+        status["components"][0]["digest"]
+            .as_str()
+            .unwrap()
+            .starts_with("sha256:"),
+        "{status}"
+    );
     space.apply(&busybox("client", &cluster().registry));
     space.ready("client");
     let url = format!("{}/", status["url"].as_str().unwrap());
     let answer = space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap();
     assert_eq!(answer.trim(), "hello, world");
     let columns = space.kubectl(&["get", "wsvc", "greeter", "--no-headers"]);
-    assert!(columns.contains("True") && columns.contains("http://greeter."), "{columns}");
+    assert!(
+        columns.contains("True") && columns.contains("http://greeter."),
+        "{columns}"
+    );
     space.event("greeter", &["RolledOut"]);
     space.kubectl(&["delete", "wsvc", "greeter", "--wait=true"]);
     shoal_pods::until("nothing is left of it", || {
-        let left = space.kubectl(&["get", "deploy,svc,netpol,pods", "-l", "shoal.dev/service=greeter", "-o", "name"]);
+        let left = space.kubectl(&[
+            "get",
+            "deploy,svc,netpol,pods",
+            "-l",
+            "shoal.dev/service=greeter",
+            "-o",
+            "name",
+        ]);
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
 }
@@ -60,10 +79,17 @@ fn no_request_fails_while_a_service_changes_goes_back_and_scales() {
     assert_ne!(revision(&space, "greeter"), before);
     space.apply(&replicated("greeter", &first, 2));
     ready(&space, "greeter");
-    assert_eq!(revision(&space, "greeter"), before, "the way back leads to the same revision");
+    assert_eq!(
+        revision(&space, "greeter"),
+        before,
+        "the way back leads to the same revision"
+    );
     space.kubectl(&["scale", "wsvc", "greeter", "--replicas=5"]);
     ready(&space, "greeter");
-    assert_eq!(space.get("wasmservice", "greeter")["status"]["replicas"], json!(5));
+    assert_eq!(
+        space.get("wasmservice", "greeter")["status"]["replicas"],
+        json!(5)
+    );
     space.kubectl(&["scale", "wsvc", "greeter", "--replicas=1"]);
     ready(&space, "greeter");
     load.stop().none_missed("rollout, rollback and change of scale");
@@ -81,8 +107,16 @@ fn what_cannot_be_rolled_out_leaves_what_serves_and_says_why() {
     let missing = format!("{}/e2e/nobody-pushed-this:1", cluster().registry);
     for (image, type_, words) in [
         (missing, "ArtifactsResolved", vec!["nobody-pushed-this", "404"]),
-        (guests::image("hostile_trap_in_start"), "Ready", vec!["exit code 134", "unreachable"]),
-        (guests::image("http_outbound"), "CapabilitiesGranted", vec!["wasi:http/outgoing-handler", "is not granted"]),
+        (
+            guests::image("hostile_trap_in_start"),
+            "Ready",
+            vec!["exit code 134", "unreachable"],
+        ),
+        (
+            guests::image("http_outbound"),
+            "CapabilitiesGranted",
+            vec!["wasi:http/outgoing-handler", "is not granted"],
+        ),
     ] {
         space.apply(&replicated("greeter", &image, 2));
         let condition = space.until("wasmservice", "greeter", |object| {
@@ -93,8 +127,15 @@ fn what_cannot_be_rolled_out_leaves_what_serves_and_says_why() {
         });
         assert!(!condition["reason"].as_str().unwrap().is_empty());
         let status = space.get("wasmservice", "greeter");
-        assert_eq!(shoal_operated::condition(&status, "Ready").unwrap()["status"], "False");
-        assert_eq!(shoal_operated::condition(&status, "Available").unwrap()["status"], "True", "{status:#}");
+        assert_eq!(
+            shoal_operated::condition(&status, "Ready").unwrap()["status"],
+            "False"
+        );
+        assert_eq!(
+            shoal_operated::condition(&status, "Available").unwrap()["status"],
+            "True",
+            "{status:#}"
+        );
         assert_eq!(status["status"]["revision"], serving, "the old one serves");
     }
     space.apply(&replicated("greeter", &good, 2));
@@ -116,10 +157,20 @@ fn a_changed_secret_rolls_the_service() {
     space.apply(&busybox("client", &cluster().registry));
     space.ready("client");
     let url = format!("http://{address}/?name=token");
-    let ask = || space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap_or_default();
+    let ask = || {
+        space
+            .exec("client", &["wget", "-q", "-O", "-", &url])
+            .unwrap_or_default()
+    };
     assert_eq!(ask().trim(), "one");
     let first = revision(&space, "keeper");
-    space.kubectl(&["patch", "secret", "keys", "-p", r#"{"stringData":{"token":"two"}}"#]);
+    space.kubectl(&[
+        "patch",
+        "secret",
+        "keys",
+        "-p",
+        r#"{"stringData":{"token":"two"}}"#,
+    ]);
     shoal_pods::until("the new secret is told", || match ask().trim() {
         "two" => Ok(()),
         other => Err(other.to_owned()),
@@ -151,6 +202,12 @@ fn somebody_elses_deployment_is_left_alone() {
     space.apply(&service("greeter", &guests::image("http_hello")));
     let condition = until(&space, "greeter", "Accepted", "False");
     assert_eq!(condition["reason"], "NameTaken");
-    assert!(condition["message"].as_str().unwrap().contains("Deployment greeter"), "{condition}");
+    assert!(
+        condition["message"]
+            .as_str()
+            .unwrap()
+            .contains("Deployment greeter"),
+        "{condition}"
+    );
     assert_eq!(space.get("deployment", "greeter")["spec"], before);
 }
