@@ -28,6 +28,9 @@ pub(crate) struct Record {
     /// Kubelet's feature gate PodAndContainerStatsFromCRI.
     #[serde(default)]
     pub(crate) stats_from_cri: Option<bool>,
+    /// The nodes have no shim of ours: somebody else is to put it there.
+    #[serde(default)]
+    pub(crate) bare: bool,
 }
 
 /// A cluster that nobody else touches while this is held.

@@ -13,7 +13,7 @@ pub(crate) const KUBELET_HEALTH_PORT: u16 = 10248;
 pub(crate) const PROXY_HEALTH_PORT: u16 = 10256;
 
 /// The ways in which pods can run here: the name that runtime classes have, and how containerd does it.
-pub(crate) const RUNTIMES: [Runtime; 5] = [
+const RUNTIMES: [Runtime; 5] = [
     Runtime {
         name: "runc",
         kind: "io.containerd.runc.v2",
@@ -47,6 +47,13 @@ pub(crate) const RUNTIMES: [Runtime; 5] = [
     },
 ];
 
+/// Those of a cluster: a bare one has none of ours.
+pub(crate) fn runtimes(bare: bool) -> impl Iterator<Item = &'static Runtime> {
+    RUNTIMES
+        .iter()
+        .filter(move |runtime| !bare || runtime.program.is_none())
+}
+
 /// A row of [`RUNTIMES`].
 pub(crate) struct Runtime {
     pub(crate) name: &'static str,
@@ -75,6 +82,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) pki: &'a crate::pki::Pki,
     pub(crate) max_pods: u16,
     pub(crate) stats_from_cri: bool,
+    /// Whether the shims are left out.
+    pub(crate) bare: bool,
+    /// Where containerd listens.
+    pub(crate) socket: &'a Path,
 }
 
 impl Facts<'_> {
@@ -83,6 +94,7 @@ impl Facts<'_> {
         let path = |name: &str| toml_string(&self.folder.join(name).to_string_lossy());
         let mut text = format!(
             "version = 3\n\
+             {imports}\
              root = {root}\n\
              state = {state}\n\
              [grpc]\n\
@@ -103,9 +115,14 @@ impl Facts<'_> {
              conf_dir = {networks}\n\
              [plugins.'io.containerd.cri.v1.runtime'.containerd]\n\
              default_runtime_name = 'runc'\n",
+            // Whoever puts a shim onto a bare node finds a folder for it.
+            imports = match self.bare {
+                true => "imports = ['/etc/containerd/conf.d/*.toml']\n",
+                false => "",
+            },
             root = path("containerd"),
             state = path("containerd-state"),
-            socket = path("containerd.sock"),
+            socket = toml_string(&self.socket.to_string_lossy()),
             opt = path("opt"),
             pause = toml_string(&format!("{}/pause:1", self.registry)),
             registries = path("registries"),
@@ -113,7 +130,7 @@ impl Facts<'_> {
             plugins = toml_string(&self.plugins.to_string_lossy()),
             networks = path("networks"),
         );
-        for runtime in &RUNTIMES {
+        for runtime in runtimes(self.bare) {
             let table = format!(
                 "plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.{}",
                 runtime.name
@@ -185,7 +202,7 @@ impl Facts<'_> {
             "enforceNodeAllocatable": [],
             "failCgroupV1": false,
             "failSwapOn": false,
-            "containerRuntimeEndpoint": format!("unix://{}", self.folder.join("containerd.sock").display()),
+            "containerRuntimeEndpoint": format!("unix://{}", self.socket.display()),
             "clusterDomain": "cluster.local",
             "clusterDNS": [SERVICE_DNS],
             "resolvConf": self.folder.join("resolv.conf"),
@@ -257,6 +274,8 @@ mod tests {
             pki: &Pki::of(&layout),
             max_pods: 600,
             stats_from_cri: true,
+            bare: false,
+            socket: Path::new("/x/a/node1/containerd.sock"),
         };
         let text = facts.containerd();
         let shoal = "runtimes.shoal]\nruntime_type = 'io.containerd.shoal.v1'\nsandboxer = 'shim'\n\
@@ -267,6 +286,8 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("restrict_oom_score_adj = true"), "{text}");
+        let bare = Facts { bare: true, ..facts };
+        assert!(!bare.containerd().contains("shoal.v1"));
         let kubelet: Value = serde_json::from_str(&facts.kubelet()).unwrap();
         assert_eq!(kubelet["cgroupRoot"], "/shoal-a/node1");
         assert_eq!(kubelet["featureGates"]["PodAndContainerStatsFromCRI"], true);

@@ -7,7 +7,7 @@ use shoal_cluster::variable_suffix;
 
 use crate::claim;
 use crate::layout::{Layout, node_name};
-use crate::node::{cri_socket, shoal_run};
+use crate::node::{self, cri_socket, shoal_run};
 use crate::pki::Pki;
 use crate::toolset;
 
@@ -16,7 +16,7 @@ pub(crate) fn print(name: &str) -> anyhow::Result<()> {
     let (layout, record) = claim::look(name)?
         .filter(|(_, record)| record.nodes > 0)
         .with_context(|| format!("there is no cluster {name}: `make cluster` starts one"))?;
-    for (variable, value) in variables(&layout, record.nodes) {
+    for (variable, value) in variables(&layout, record.nodes, record.bare) {
         println!("export {variable}={}", quoted(&value));
     }
     let folders = record.programs.into_iter().chain(toolset::built_extras()?);
@@ -25,7 +25,7 @@ pub(crate) fn print(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn variables(layout: &Layout, nodes: u8) -> Vec<(String, String)> {
+fn variables(layout: &Layout, nodes: u8, bare: bool) -> Vec<(String, String)> {
     let path = |path: &Path| path.to_string_lossy().into_owned();
     let names: Vec<String> = (1..=nodes).map(node_name).collect();
     let mut variables: Vec<(String, String)> = [
@@ -36,10 +36,15 @@ fn variables(layout: &Layout, nodes: u8) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    if bare {
+        // As `shoal-installer` takes it.
+        let command = node::RESTART.to_owned();
+        variables.push(("SHOAL_RESTART_COMMAND".to_owned(), command));
+    }
     for node in 1..=nodes {
         let (suffix, folder) = (variable_suffix(&node_name(node)), layout.node_folder(node));
         let of_node = [
-            ("CRI", path(&cri_socket(&folder))),
+            ("CRI", path(&cri_socket(&folder, bare))),
             ("NETNS", layout.node_netns(node)),
             ("NODE_DIR", path(&folder)),
             ("NODE_RUN", path(&shoal_run(&folder))),
@@ -69,12 +74,13 @@ mod tests {
             index: 3,
             folder: "/x/a".into(),
         };
-        let variables = variables(&layout, 2);
+        let variables = variables(&layout, 2, false);
         let value = |name: &str| &variables.iter().find(|(known, _)| known == name).unwrap().1;
         assert_eq!(value("SHOAL_NODES"), "node1 node2");
         assert_eq!(value("SHOAL_REGISTRY"), "10.67.0.1:5000");
         assert_eq!(value("SHOAL_CRI_NODE2"), "/x/a/node2/containerd.sock");
         assert_eq!(value("SHOAL_NETNS_NODE1"), "shoal-a-node1");
+        assert!(!variables.iter().any(|(name, _)| name == "SHOAL_RESTART_COMMAND"));
     }
 
     #[test]

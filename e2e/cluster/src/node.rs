@@ -33,11 +33,32 @@ const PRIVATE: [(&str, &str); 4] = [
     ("/run/containerd", "run-containerd"),
 ];
 
+/// More of them on a bare node: where a shim is put, and what decides whether containerd knows it.
+const PRIVATE_BARE: [(&str, &str); 5] = [
+    ("/etc/containerd", "etc-containerd"),
+    ("/opt/shoal", "opt-shoal"),
+    ("/usr/local/bin", "usr-local-bin"),
+    ("/var/lib/shoal", "shoal"),
+    ("/run/shoal", "shoal-run"),
+];
+
+/// On a bare node: ends containerd, which is then started again, with the mounts of the node.
+pub(crate) const RESTART: &str = "kill $(cat /run/containerd/containerd.pid) || true";
+/// Runs containerd, again and again.
+const SUPERVISOR: &str = "trap 'kill $child; wait $child; exit' TERM\n\
+    while :; do \"$@\" & child=$!; echo $child >/run/containerd/containerd.pid; wait $child; sleep 0.2; done";
+
+fn private(bare: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let more: &[_] = if bare { &PRIVATE_BARE } else { &[] };
+    PRIVATE.iter().chain(more).copied()
+}
+
 /// A node.
 pub(crate) struct Node {
     pub(crate) number: u8,
     pub(crate) holder: Component,
     folder: PathBuf,
+    bare: bool,
 }
 
 /// The programs of a node, which need its namespaces.
@@ -58,8 +79,8 @@ pub(crate) fn system_cgroup(layout: &Layout, node: u8) -> String {
 }
 
 /// Those of [`PRIVATE`] that are missing on this machine and were made for the cluster.
-pub(crate) fn make_mount_points() -> anyhow::Result<()> {
-    for (folder, _) in PRIVATE {
+pub(crate) fn make_mount_points(bare: bool) -> anyhow::Result<()> {
+    for (folder, _) in private(bare) {
         fs::create_dir_all(folder).with_context(|| format!("{folder} can't be made"))?;
     }
     Ok(())
@@ -67,7 +88,8 @@ pub(crate) fn make_mount_points() -> anyhow::Result<()> {
 
 /// Removes the folders of [`PRIVATE`] that hold nothing. Only where no cluster is left: it would take them from its nodes.
 pub(crate) fn remove_mount_points() {
-    for (folder, _) in PRIVATE {
+    // Each machine has that one, empty or not.
+    for (folder, _) in private(true).filter(|(folder, _)| *folder != "/usr/local/bin") {
         let _in_use = fs::remove_dir(folder);
     }
 }
@@ -75,7 +97,13 @@ pub(crate) fn remove_mount_points() {
 impl Node {
     /// A node and the process that keeps its mount namespace: daemons come and go, what they mounted stays, and all of it ends with
     /// the last process in it.
-    pub(crate) fn of(layout: &Layout, number: u8, programs: &Programs, hierarchies: &Hierarchies) -> Self {
+    pub(crate) fn of(
+        layout: &Layout,
+        number: u8,
+        programs: &Programs,
+        hierarchies: &Hierarchies,
+        bare: bool,
+    ) -> Self {
         let folder = layout.node_folder(number);
         let script = "set -e; mount --make-rshared /; while [ $# -gt 0 ]; do mount --bind \"$1\" \"$2\"; shift 2; done\n\
                       exec sleep infinity";
@@ -91,7 +119,7 @@ impl Node {
         ]
         .map(OsString::from)
         .into();
-        for (there, here) in PRIVATE {
+        for (there, here) in private(bare) {
             argv.extend([folder.join(here).into_os_string(), there.into()]);
         }
         let holder = Component {
@@ -112,6 +140,7 @@ impl Node {
             number,
             holder,
             folder,
+            bare,
         }
     }
 
@@ -126,9 +155,8 @@ impl Node {
             "shoal",
         ];
         let registry = format!("registries/{registry}");
-        let all = PRIVATE
-            .iter()
-            .map(|(_, here)| *here)
+        let all = private(self.bare)
+            .map(|(_, here)| here)
             .chain(own)
             .chain([&*registry]);
         for name in all {
@@ -143,11 +171,11 @@ impl Node {
         let process = self.holder.process().ok_or("it has ended")?;
         let mounts =
             fs::read_to_string(format!("/proc/{}/mounts", process.pid)).map_err(|error| error.to_string())?;
-        let (last, _) = PRIVATE[PRIVATE.len() - 1];
-        let mounted = mounts.lines().any(|line| line.split(' ').nth(1) == Some(last));
-        mounted
-            .then_some(())
-            .ok_or_else(|| format!("{last} is not mounted yet"))
+        let mounted = |folder: &str| mounts.lines().any(|line| line.split(' ').nth(1) == Some(folder));
+        match private(self.bare).find(|(folder, _)| !mounted(folder)) {
+            None => Ok(()),
+            Some((folder, _)) => Err(format!("{folder} is not mounted yet")),
+        }
     }
 
     /// Its programs, in the namespaces that `holder` keeps.
@@ -168,6 +196,7 @@ impl Node {
             .as_deref()
             .context("the folder of the shims is not known")?;
         let plugins = programs.find("ptp")?;
+        let socket = cri_socket(&self.folder, false);
         let facts = Facts {
             cluster: &layout.name,
             node: &name,
@@ -182,6 +211,11 @@ impl Node {
             pki: &pki,
             max_pods: record.max_pods.unwrap_or(MAX_PODS),
             stats_from_cri: record.stats_from_cri.unwrap_or(false),
+            bare: self.bare,
+            socket: match self.bare {
+                true => Path::new("/run/containerd/containerd.sock"),
+                false => &socket,
+            },
         };
         let component = |program: &str, args: Vec<OsString>, files: Vec<(PathBuf, String)>| {
             let mut argv = vec![programs.find(program)?.into_os_string()];
@@ -203,11 +237,19 @@ impl Node {
             })
         };
         let at = |file: &str| self.folder.join(file);
+        // A bare node has its configuration where each node has it.
+        let (file, config) = match self.bare {
+            true => (
+                at("etc-containerd/config.toml"),
+                "/etc/containerd/config.toml".into(),
+            ),
+            false => (at("containerd.toml"), at("containerd.toml")),
+        };
         let mut containerd = component(
             "containerd",
-            vec!["--config".into(), at("containerd.toml").into_os_string()],
+            vec!["--config".into(), config.into_os_string()],
             vec![
-                (at("containerd.toml"), facts.containerd()),
+                (file, facts.containerd()),
                 (at("networks/10-pods.conflist"), facts.network()),
                 (
                     at("registries").join(&registry).join("hosts.toml"),
@@ -215,16 +257,26 @@ impl Node {
                 ),
             ],
         )?;
-        // Where the shim makes the sandboxes, containerd 2.4 looks for it by name and leaves `runtime_path` aside.
-        let mut path = programs.path();
-        path.push(":");
-        path.push(shims);
-        containerd.env = vec![("PATH", path)];
-        // Each node of this machine is one for the shim: its daemon, its state, its sockets.
-        containerd
-            .env
-            .push(("SHOAL_RUN", shoal_run(&self.folder).into_os_string()));
-        containerd.env.push(("SHOAL_ROOT", at("shoal").into_os_string()));
+        // Each node of this machine is one for the shim: its daemon, its state, its sockets. On a bare node they are where they are
+        // on any node.
+        if self.bare {
+            let supervised = std::mem::take(&mut containerd.argv);
+            containerd.argv = ["/bin/sh", "-c", SUPERVISOR, "containerd"]
+                .map(OsString::from)
+                .into();
+            containerd.argv.extend(supervised);
+        } else {
+            // Where the shim makes the sandboxes, containerd 2.4 looks for it by name and leaves `runtime_path` aside.
+            let mut path = programs.path();
+            path.push(":");
+            path.push(shims);
+            let run = shoal_run(&self.folder).into_os_string();
+            containerd.env = vec![
+                ("PATH", path),
+                ("SHOAL_RUN", run),
+                ("SHOAL_ROOT", at("shoal").into_os_string()),
+            ];
+        }
         let workers = format!("{}/shoal", system_cgroup(layout, self.number));
         containerd.env.push(("SHOAL_CGROUP", workers.into()));
         let kubelet = component(
@@ -260,9 +312,12 @@ pub(crate) fn shoal_run(node_folder: &Path) -> PathBuf {
     node_folder.join("shoal-run")
 }
 
-/// Where a node's containerd listens.
-pub(crate) fn cri_socket(node_folder: &Path) -> PathBuf {
-    node_folder.join("containerd.sock")
+/// Where a node's containerd listens, seen from outside of the node.
+pub(crate) fn cri_socket(node_folder: &Path, bare: bool) -> PathBuf {
+    node_folder.join(match bare {
+        true => "run-containerd/containerd.sock",
+        false => "containerd.sock",
+    })
 }
 
 fn has_sys_resource() -> bool {

@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::config::RUNTIMES;
+use crate::config;
 use crate::layout::{Layout, SERVICE_DNS};
 
 /// All of them, as a list.
-pub(crate) fn all(layout: &Layout) -> Value {
-    let mut items: Vec<Value> = RUNTIMES
-        .iter()
+pub(crate) fn all(layout: &Layout, bare: bool) -> Value {
+    let mut items: Vec<Value> = config::runtimes(bare)
         .map(|runtime| {
             json!({
                 "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",

@@ -41,6 +41,10 @@ pub(crate) struct Options {
     /// Turn kubelet's feature gate PodAndContainerStatsFromCRI on, or off.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     stats_from_cri: Option<bool>,
+    /// Nodes without any shim of ours, each with folders of its own where one would be put, and a containerd that comes back when it
+    /// ends. Only for a new cluster.
+    #[arg(long)]
+    bare: bool,
 }
 
 impl Options {
@@ -57,6 +61,13 @@ impl Options {
                 record.nodes
             );
         }
+        if self.bare && record.nodes > 0 && !record.bare {
+            bail!(
+                "the cluster {} was not started with --bare: `shoal-cluster down` first",
+                self.name
+            );
+        }
+        record.bare |= self.bare;
         record.nodes = nodes;
         record.max_pods = self.max_pods.or(record.max_pods);
         record.stats_from_cri = self.stats_from_cri.or(record.stats_from_cri);
@@ -130,7 +141,7 @@ impl Rise<'_> {
         network::ensure_control(layout)?;
         Pki::of(layout).ensure(layout)?;
         self.hierarchies.ensure(&control::cgroup(layout))?;
-        node::make_mount_points()?;
+        node::make_mount_points(self.record.bare)?;
         knobs::raise(&root())?;
         let control = Control::of(layout, &self.programs, &self.hierarchies)?;
         let mut started = ensure(&control.first())?;
@@ -173,7 +184,7 @@ impl Rise<'_> {
 
     /// What a test takes for granted of any cluster: its objects, a service account, names.
     fn settle(&self, control: &Control) -> anyhow::Result<()> {
-        let objects = objects::all(self.layout);
+        let objects = objects::all(self.layout, self.record.bare);
         self.once("objects", &objects.to_string(), || {
             wait::until("objects can be applied", &[&control.apiserver], || {
                 self.kubectl.apply(&objects).map_err(|error| error.to_string())
@@ -194,7 +205,13 @@ impl Rise<'_> {
     /// A node's namespaces. Whether they had to be made.
     fn node(&self, number: u8) -> anyhow::Result<(Node, bool)> {
         let layout = self.layout;
-        let node = Node::of(layout, number, &self.programs, &self.hierarchies);
+        let node = Node::of(
+            layout,
+            number,
+            &self.programs,
+            &self.hierarchies,
+            self.record.bare,
+        );
         if !network::has_netns(&layout.node_netns(number)) || node.holder.process().is_none() {
             // What still runs of the node would not be reached any more, or has mounts that new programs would not see.
             Marks::of_node(layout, number).kill(&self.hierarchies)?;
@@ -233,7 +250,7 @@ impl Rise<'_> {
     /// kubelet ends where it finds no containerd.
     fn await_containerd(&self, number: u8, daemons: &Daemons) -> anyhow::Result<()> {
         let what = format!("containerd of {} listens", node_name(number));
-        let socket = node::cri_socket(&self.layout.node_folder(number));
+        let socket = node::cri_socket(&self.layout.node_folder(number), self.record.bare);
         wait::until(&what, &[&daemons.containerd], || {
             UnixStream::connect(&socket)
                 .map(drop)

@@ -48,8 +48,9 @@ impl Work<'_> {
                 Some(text) => files::replace(&change.path, text.as_bytes())?,
                 None => files::remove(&change.path)?,
             }
-            passed("first-file");
+            passed("file");
         }
+        passed("configuration");
         Ok(())
     }
 
