@@ -26,7 +26,8 @@ guests) targets+=(wasm32-wasip1 wasm32-wasip2) ;;
 fuzz) programs+=("c++:build-essential:libFuzzer") ;;
 test)
     programs+=("$protoc" "c++:build-essential:libFuzzer" "git:git:listing files" "curl:curl:end-to-end tests"
-        "docker-registry:docker-registry:the tests against a real registry")
+        "docker-registry:docker-registry:the tests against a real registry"
+        "redis-server:redis-server:the tests against a real Redis" "unshare:util-linux:the tests on a small disk")
     targets+=(wasm32-wasip1 wasm32-wasip2)
     ;;
 bench)
@@ -65,10 +66,12 @@ if [ ${#packages[@]} -gt 0 ]; then
         echo "setup: apt-get install ${packages[*]}"
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-        # The package starts a registry for the whole machine; the tests start their own, on loopback.
-        if [[ " ${packages[*]} " == *" docker-registry "* ]] && [ -d /run/systemd/system ]; then
-            systemctl disable --quiet --now docker-registry || true
-        fi
+        # These packages start a server for the whole machine; the tests start their own, on loopback.
+        for service in docker-registry redis-server; do
+            if [[ " ${packages[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+                systemctl disable --quiet --now "$service" || true
+            fi
+        done
     else
         echo "setup: missing for \`make $task\`:" >&2
         printf '  %s\n' "${missing[@]}" >&2

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{KEY, LABEL, MOUNT_PATH, SUBDOMAIN};
+use crate::schema::{KEY, LABEL, MOUNT_PATH, REDIS_URL, SUBDOMAIN};
 use crate::{Duration, rules};
 
 /// What a component may do beyond computing. Absent means denied; a component that is linked into another inherits
@@ -252,7 +252,41 @@ fn default_resolution() -> Duration {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessagingGrant {
-    /// The channel's name.
+    /// The channel's name, or the stream's key.
     #[schemars(length(min = 1, max = 253))]
     pub channel: String,
+    /// Where it is.
+    pub redis: RedisChannel,
+}
+
+/// Where a channel is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one(&["url", "urlFrom"], "redis needs exactly one of url and urlFrom"))]
+pub struct RedisChannel {
+    /// `redis://host:port/database`, `redis-sentinel://host,host/master` or `redis-cluster://host,host`; `rediss` for TLS. Exactly one
+    /// of url and urlFrom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = REDIS_URL))]
+    pub url: Option<String>,
+    /// Where the URL is read from; the place for one that holds a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<ValueSource>,
+    /// Certificate authorities, as PEM, that the server's certificate must come from. Absent: those that browsers trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities_from: Option<ValueSource>,
+    /// Append to the stream of this name, which keeps messages until somebody took them. Absent: publish to the channel, whose
+    /// messages reach those who listen now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamTarget>,
+}
+
+/// How entries are appended to a stream.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamTarget {
+    /// About how many entries it keeps; older ones go, read or not. Absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_length: Option<u32>,
 }

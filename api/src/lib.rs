@@ -26,7 +26,7 @@ pub mod validate;
 
 pub use capability::{
     Capabilities, ClockGrant, ConfigGrant, FilesystemGrant, KeyRef, KeyValueGrant, MessagingGrant,
-    NetworkGrant, OutboundRule, Protocol, SecretGrant, ValueSource,
+    NetworkGrant, OutboundRule, Protocol, RedisChannel, SecretGrant, StreamTarget, ValueSource,
 };
 pub use duration::{Duration, DurationError};
 pub use limits::{Limits, Reuse};
@@ -36,8 +36,8 @@ pub use quantity::{Quantity, QuantityError};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
 pub use trigger::{
-    ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisTrigger, ScheduleTrigger,
-    Store, Trigger,
+    ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisStream, RedisTrigger,
+    ScheduleTrigger, Store, Trigger,
 };
 pub use unsupported::unsupported;
 

@@ -29,6 +29,15 @@ pub(crate) fn exactly_one(fields: &[&str], message: &str) -> Rule {
     }
 }
 
+/// A trigger of Redis listens to something.
+pub(crate) fn some_messages() -> Rule {
+    rule(
+        "(has(self.channels) && self.channels.size() > 0) || (has(self.patterns) && self.patterns.size() > 0) || \
+         (has(self.streams) && self.streams.size() > 0)",
+        "redis needs at least one of channels, patterns and streams",
+    )
+}
+
 /// A quantity between two others, both included.
 pub(crate) fn quantity(least: &str, most: &str) -> Rule {
     rule(

@@ -30,8 +30,8 @@ pub(crate) const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
 pub(crate) const HTTP_PATH: &str = r"^/[^?#\s]*$";
 /// An absolute path without a slash too many. That no segment climbs is a rule, as RE2 cannot say it.
 pub(crate) const MOUNT_PATH: &str = "^/([^/]+(/[^/]+)*)?$";
-/// A server of Redis.
-pub(crate) const REDIS_URL: &str = "^rediss?://";
+/// A server of Redis, sentinels that know it, or a cluster.
+pub(crate) const REDIS_URL: &str = "^rediss?(-sentinel|-cluster)?://";
 /// A name of the tz database.
 pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$";
 /// CPU time: cores, or thousandths of one.

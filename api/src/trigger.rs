@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::ValueSource;
-use crate::rules;
 use crate::schema::{self, LABEL};
+use crate::{Duration, rules};
 
 /// Something that calls a component. Exactly one of http, redis and schedule.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Trigger {
     /// HTTP requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpTrigger>,
-    /// Messages of Redis channels.
+    /// Messages of Redis channels and streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisTrigger>,
     /// Points in time.
@@ -53,22 +53,83 @@ fn root() -> String {
     "/".to_owned()
 }
 
-/// Messages of Redis channels, each a call.
+/// Messages of Redis channels and entries of its streams, each a call.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::exactly_one(&["url", "urlFrom"], "redis needs exactly one of url and urlFrom"))]
+#[x_kube(validation = rules::some_messages())]
 pub struct RedisTrigger {
-    /// `redis://host:port`, or `rediss://` for TLS. Exactly one of url and urlFrom.
+    /// `redis://host:port/database`, `redis-sentinel://host,host/master` or `redis-cluster://host,host`; `rediss` for TLS. Exactly one
+    /// of url and urlFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024), regex(pattern = schema::REDIS_URL))]
     pub url: Option<String>,
     /// Where the URL is read from; the place for one that holds a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<ValueSource>,
-    /// The channels to subscribe to, at least one.
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 253)))]
+    /// Certificate authorities, as PEM, that the server's certificate must come from. Absent: those that browsers trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities_from: Option<ValueSource>,
+    /// Channels to subscribe to. A message that nobody can take at once is lost: use streams where that matters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub channels: Vec<String>,
+    /// Patterns of channels, such as `orders.*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub patterns: Vec<String>,
+    /// Streams to read as a consumer group. An entry is acknowledged once the component returned without an error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["stream"]))]
+    pub streams: Vec<RedisStream>,
+}
+
+/// A stream that is read as a consumer group.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedisStream {
+    /// The stream's key.
+    #[schemars(length(min = 1, max = 253))]
+    pub stream: String,
+    /// The consumer group, which is made where it is missing and then begins with the oldest entry. Absent: `NAMESPACE/SERVICE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub group: Option<String>,
+    /// How often an entry is tried before it goes to the dead-letter stream, 1 to 1000.
+    #[serde(default = "five")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_attempts: u32,
+    /// How long an entry rests after a failure before it is tried again.
+    #[serde(default = "some_seconds")]
+    #[x_kube(validation = rules::duration("10ms", "24h"))]
+    pub retry_after: Duration,
+    /// The stream that entries go to which failed too often. Absent: the stream's name with `.dead` behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub dead_letter: Option<String>,
+}
+
+impl Default for RedisStream {
+    fn default() -> Self {
+        Self {
+            stream: String::new(),
+            group: None,
+            max_attempts: five(),
+            retry_after: some_seconds(),
+            dead_letter: None,
+        }
+    }
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn some_seconds() -> Duration {
+    Duration::from_secs(10)
 }
 
 /// Points in time, each a call.
@@ -147,11 +208,20 @@ pub struct PersistentStore {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::exactly_one(&["url", "urlFrom"], "redis needs exactly one of url and urlFrom"))]
 pub struct RedisStore {
-    /// `redis://host:port`, or `rediss://` for TLS. Exactly one of url and urlFrom.
+    /// `redis://host:port/database`, `redis-sentinel://host,host/master` or `redis-cluster://host,host`; `rediss` for TLS. Exactly one
+    /// of url and urlFrom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024), regex(pattern = schema::REDIS_URL))]
     pub url: Option<String>,
     /// Where the URL is read from; the place for one that holds a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<ValueSource>,
+    /// Certificate authorities, as PEM, that the server's certificate must come from. Absent: those that browsers trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities_from: Option<ValueSource>,
+    /// What stands before each key in Redis. Absent: `NAMESPACE/SERVICE/STORE/`, which no other service has. Set it for data that
+    /// other programs share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub prefix: Option<String>,
 }

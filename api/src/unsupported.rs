@@ -40,15 +40,6 @@ pub fn unsupported(service: &WasmService) -> Vec<Problem> {
             found.push(later(&path.field("schedule"), "a schedule").hint("http is what runs today"));
         }
     }
-    for (index, store) in service.spec.stores.iter().enumerate() {
-        let path = spec.field("stores").index(index);
-        if store.redis.is_some() {
-            found.push(
-                later(&path.field("redis"), "a redis store")
-                    .hint("memory and persistent are what runs today"),
-            );
-        }
-    }
     for (index, entry) in service.spec.volumes.iter().enumerate() {
         volume(entry, &spec.field("volumes").index(index), &mut found);
     }

@@ -177,8 +177,6 @@ fn what_does_not_run_yet_is_named_field_by_field() {
             "spec.triggers[1].redis",
             "spec.triggers[2].redis",
             "spec.triggers[3].schedule",
-            "spec.stores[2].redis",
-            "spec.stores[3].redis",
             "spec.volumes[2].persistentVolumeClaim",
             "spec.volumes[3].emptyDir.sizeLimit",
         ]

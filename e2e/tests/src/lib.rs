@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod outside;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod registry;
 
 pub use client::{Answer, Client, get, post};

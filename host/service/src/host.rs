@@ -2,6 +2,7 @@
 
 use crate::ServiceError;
 use crate::machine::{Machine, Ready};
+use crate::redis::Clients;
 use crate::stores::Stores;
 use shoal_api::{Component, ImagePullPolicy};
 use shoal_artifact::{ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
@@ -38,6 +39,7 @@ pub struct Host {
     compiler: Compiler,
     fetch: FetchOptions,
     pub(crate) stores: Stores,
+    pub(crate) clients: Clients,
 }
 
 impl Host {
@@ -56,6 +58,7 @@ impl Host {
             compiler,
             fetch,
             stores: Stores::default(),
+            clients: Clients::default(),
         }
     }
 

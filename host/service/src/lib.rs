@@ -19,6 +19,7 @@ mod limits;
 mod machine;
 mod pods;
 mod prepare;
+mod redis;
 mod request;
 mod resident;
 mod respond;

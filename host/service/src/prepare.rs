@@ -2,6 +2,7 @@
 
 use crate::machine::Callable;
 use crate::respond::HttpComponent;
+use crate::stores::Parts;
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
 use crate::world::CALLABLE;
@@ -58,7 +59,16 @@ impl Host {
         let name = manifest.metadata.name.clone().unwrap_or_default();
         let mut problems = Vec::new();
         let volumes = Volumes::make(&manifest.spec.volumes, base, objects, &mut problems)?;
-        let stores = self.stores.of(&name, &manifest.spec.stores, &volumes).await?;
+        let namespace = manifest.metadata.namespace.as_deref().unwrap_or("default");
+        let parts = Parts {
+            service: (namespace, &name),
+            volumes: &volumes,
+            objects,
+        };
+        let stores = self
+            .stores
+            .of(&manifest.spec.stores, &parts, &self.clients, &mut problems)
+            .await?;
         let mut grants = Vec::new();
         for (index, component) in manifest.spec.components.iter().enumerate() {
             let at = format!("spec.components[{index}]");

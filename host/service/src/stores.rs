@@ -2,9 +2,12 @@
 
 use crate::ServiceError;
 use crate::machine::lock;
+use crate::redis::{Clients, Server};
+use crate::values::Objects;
 use crate::volumes::Volumes;
-use shoal_api::{PersistentStore, Store};
-use shoal_capability::keyvalue::{KeyValue, Memory, OpenError, Persistent, Sizes};
+use shoal_api::{PersistentStore, Problem, RedisStore, Store};
+use shoal_capability::keyvalue::{KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
+use shoal_redis::Client;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
@@ -29,39 +32,60 @@ pub enum StoreError {
     Cut,
 }
 
+/// What a service's stores are made of.
+pub(crate) struct Parts<'a> {
+    /// The names of namespace and service.
+    pub(crate) service: (&'a str, &'a str),
+    pub(crate) volumes: &'a Volumes,
+    pub(crate) objects: &'a Objects,
+}
+
 impl Stores {
     /// The stores of one service, by name.
     pub(crate) async fn of<'a>(
         &self,
-        service: &str,
         stores: &'a [Store],
-        volumes: &Volumes,
+        parts: &Parts<'_>,
+        clients: &Clients,
+        problems: &mut Vec<Problem>,
     ) -> Result<BTreeMap<&'a str, Arc<dyn KeyValue>>, ServiceError> {
         let mut all = BTreeMap::new();
-        for store in stores {
-            let opened = self.open(service, store, volumes).await;
-            let opened = opened.map_err(|source| ServiceError::Store {
-                store: store.name.clone(),
-                source,
-            })?;
+        for (index, store) in stores.iter().enumerate() {
+            let opened = match &store.redis {
+                Some(redis) => {
+                    let server = Server::of_store(redis);
+                    let at = format!("spec.stores[{index}].redis");
+                    match clients.client(&server, &at, parts.objects) {
+                        Ok(client) => {
+                            Some(Arc::new(in_redis(client, redis, &store.name, parts.service)) as _)
+                        }
+                        Err(problem) => {
+                            problems.push(problem);
+                            None
+                        }
+                    }
+                }
+                None => self
+                    .open(store, parts)
+                    .await
+                    .map_err(|source| ServiceError::Store {
+                        store: store.name.clone(),
+                        source,
+                    })?,
+            };
             all.extend(opened.map(|opened| (store.name.as_str(), opened)));
         }
         Ok(all)
     }
 
-    /// None for a kind that was refused as not supported.
-    async fn open(
-        &self,
-        service: &str,
-        store: &Store,
-        volumes: &Volumes,
-    ) -> Result<Option<Arc<dyn KeyValue>>, StoreError> {
+    async fn open(&self, store: &Store, parts: &Parts<'_>) -> Result<Option<Arc<dyn KeyValue>>, StoreError> {
+        let service = parts.service.1;
         if store.memory.is_some() {
             let key = (service.to_owned(), store.name.clone());
             return Ok(Some(Arc::clone(lock(&self.memory).entry(key).or_default()) as _));
         }
         if let Some(PersistentStore { volume }) = &store.persistent
-            && let Some(folder) = volumes.folder(volume)
+            && let Some(folder) = parts.volumes.folder(volume)
         {
             // The volume may be one that other services have too.
             let file = folder.join(format!("{service}.{}.redb", store.name));
@@ -82,4 +106,15 @@ impl Stores {
         files.insert(path.to_owned(), Arc::downgrade(&open));
         Ok(open)
     }
+}
+
+fn in_redis(
+    client: Arc<Client>,
+    redis: &RedisStore,
+    store: &str,
+    (namespace, service): (&str, &str),
+) -> Redis {
+    let own = || format!("{namespace}/{service}/{store}/");
+    let prefix = redis.prefix.clone().unwrap_or_else(own);
+    Redis::new(client, prefix, Sizes::default())
 }

@@ -2,7 +2,7 @@
 //! come from is the caller's business.
 
 use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Secret};
-use shoal_api::{Component, ConfigGrant, KeyRef, Problem};
+use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ValueSource};
 use std::collections::BTreeMap;
 
 /// The Secrets and ConfigMaps that a service may refer to, by name.
@@ -173,6 +173,28 @@ fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Opti
     }
     // Other sources were refused as not supported.
     Ok(None)
+}
+
+/// The bytes that a source names. None where there is no source, or what it names is missing and may be.
+pub(crate) fn sourced<'a>(
+    source: Option<&ValueSource>,
+    at: &str,
+    objects: &'a Objects,
+) -> Result<Option<&'a [u8]>, Problem> {
+    let Some(source) = source else { return Ok(None) };
+    let secret = source.secret_key_ref.as_ref();
+    let of_secret = secret.map(|it| (From::Secret, it, "secretKeyRef"));
+    let map = source.config_map_key_ref.as_ref();
+    match of_secret.or(map.map(|it| (From::ConfigMap, it, "configMapKeyRef"))) {
+        Some((from, KeyRef { name, key, optional }, field)) => objects.read(
+            from,
+            name,
+            key,
+            optional.unwrap_or(false),
+            &format!("{at}.{field}"),
+        ),
+        None => Ok(None),
+    }
 }
 
 /// Values for `wasi:config`.

@@ -132,6 +132,11 @@ pub(crate) const RULES: Rules = Rules {
             why: WHY_HOST,
         },
         Room {
+            folder: "host/redis",
+            may_use: &[],
+            why: WHY_HOST,
+        },
+        Room {
             folder: "host/capability",
             may_use: &[
                 to("api"),
@@ -139,12 +144,13 @@ pub(crate) const RULES: Rules = Rules {
                 to("host/compile"),
                 to("host/admission"),
                 to("host/network"),
+                to("host/redis"),
             ],
             why: WHY_HOST,
         },
         Room {
             folder: "host/trigger",
-            may_use: &[to("api")],
+            may_use: &[to("api"), to("host/redis")],
             why: WHY_HOST,
         },
         Room {

@@ -22,6 +22,7 @@ mod registry;
 mod services;
 mod shutdown;
 mod sockets;
+mod stores;
 mod streams;
 mod values;
 mod wasi3;

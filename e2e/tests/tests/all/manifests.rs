@@ -166,15 +166,11 @@ fn what_does_not_run_yet_is_refused_and_never_ignored() {
             "spec.triggers[0].schedule",
         ),
         (
-            json!({"stores": [{"name": "s", "redis": {"url": "redis://cache"}}]}),
-            "spec.stores[0].redis",
-        ),
-        (
             json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}),
             "spec.volumes[0].persistentVolumeClaim",
         ),
         (
-            json!({"components": [{"name": "web", "file": "x.wasm", "capabilities": {"messaging": [{"channel": "c"}]}}]}),
+            json!({"components": [{"name": "web", "file": "x.wasm", "capabilities": {"messaging": [{"channel": "c", "redis": {"url": "redis://cache"}}]}}]}),
             "spec.components[0].capabilities.messaging",
         ),
         (

@@ -4,11 +4,13 @@
 mod host;
 mod memory;
 mod persistent;
+mod redis;
 mod sizes;
 mod strings;
 
 pub use memory::{Memory, MemoryOptions};
 pub use persistent::{Damaged, OpenError, Persistent};
+pub use redis::Redis;
 pub use sizes::Sizes;
 
 pub(crate) use host::{Buckets, HasBuckets, bindings};

@@ -1,0 +1,172 @@
+//! Debian's redis-server and redis-sentinel, on ports of this machine's choice and ended by their process ids.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A server, which keeps what it was told on disk.
+pub struct Redis {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    program: &'static str,
+    arguments: Vec<String>,
+    folder: TempDir,
+    child: Child,
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+impl Redis {
+    /// Starts a server that writes each command to disk before it answers.
+    pub fn start() -> Self {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Starts a server with these options.
+    pub fn with(options: &[&str]) -> Self {
+        let arguments = options.iter().map(|it| (*it).to_owned()).collect();
+        Self::program(
+            "redis-server",
+            arguments,
+            free_port(),
+            tempfile::tempdir().unwrap(),
+        )
+    }
+
+    /// Starts a sentinel that watches `master` and fails over after a second.
+    pub fn sentinel(master: &Self) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n",
+            master.port
+        );
+        std::fs::write(&file, text).unwrap();
+        let arguments = vec![file.to_str().unwrap().to_owned(), "--sentinel".to_owned()];
+        Self::program("redis-server", arguments, port, folder)
+    }
+
+    fn program(program: &'static str, arguments: Vec<String>, port: u16, folder: TempDir) -> Self {
+        let child = spawn(program, &arguments, port, folder.path().into());
+        let redis = Self {
+            port,
+            program,
+            arguments,
+            folder,
+            child,
+        };
+        redis.ready();
+        redis
+    }
+
+    fn ready(&self) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err()
+            || !self.try_say(&["PING"]).contains("PONG")
+        {
+            assert!(Instant::now() < limit, "{} does not come up", self.program);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// `redis://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// What redis-cli says to a command.
+    #[track_caller]
+    pub fn say(&self, words: &[&str]) -> String {
+        let said = self.try_say(words);
+        let error = [
+            "ERR",
+            "OOM",
+            "Could not connect",
+            "READONLY",
+            "WRONGTYPE",
+            "NOGROUP",
+        ];
+        assert!(!error.iter().any(|it| said.starts_with(it)), "{words:?}: {said}");
+        said
+    }
+
+    /// The same, whatever it says.
+    pub fn try_say(&self, words: &[&str]) -> String {
+        let port = self.port.to_string();
+        let output = Command::new("redis-cli")
+            .args(["-h", "127.0.0.1", "-p", &port])
+            .args(words)
+            .output();
+        let output = output.expect("redis-cli: run `scripts/setup.sh test`");
+        let said = if output.stdout.is_empty() {
+            output.stderr
+        } else {
+            output.stdout
+        };
+        String::from_utf8_lossy(&said).trim_end().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Stops it where it stands, until it is resumed.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on what it kept.
+    pub fn again(&mut self) {
+        self.child = spawn(
+            self.program,
+            &self.arguments,
+            self.port,
+            self.folder.path().into(),
+        );
+        self.ready();
+    }
+}
+
+fn spawn(program: &str, arguments: &[String], port: u16, folder: PathBuf) -> Child {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(&folder);
+    if !arguments.iter().any(|it| it == "--sentinel") {
+        let port = port.to_string();
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--dir"]);
+        command.arg(&folder);
+    }
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    child.expect("redis-server: run `scripts/setup.sh test`")
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
