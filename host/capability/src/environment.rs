@@ -1,6 +1,7 @@
 //! `wasi:cli/environment`, 0.2 and 0.3: variables and arguments straight from the grants.
 
-use crate::Grants;
+use crate::report::Ambient;
+use crate::{Grants, RequestId};
 use wasmtime::component::HasData;
 use wasmtime_wasi::p2::bindings::cli::environment as p2;
 use wasmtime_wasi::p3::bindings::cli::environment as p3;
@@ -11,15 +12,29 @@ impl HasData for HasEnvironment {
     type Data<'a> = Environment<'a>;
 }
 
-pub(crate) struct Environment<'a>(pub(crate) &'a Grants);
+pub(crate) struct Environment<'a> {
+    pub(crate) grants: &'a Grants,
+    pub(crate) request: RequestId,
+    /// Whether it asks from within another component.
+    pub(crate) linked: bool,
+}
+
+impl Environment<'_> {
+    fn variables(&self) -> Vec<(String, String)> {
+        if self.linked && self.grants.env.is_empty() {
+            self.grants.report.asked(self.request, Ambient::Environment);
+        }
+        self.grants.env.clone()
+    }
+}
 
 impl p2::Host for Environment<'_> {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.0.env.clone())
+        Ok(self.variables())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self.0.args.clone())
+        Ok(self.grants.args.clone())
     }
 
     fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
@@ -29,11 +44,11 @@ impl p2::Host for Environment<'_> {
 
 impl p3::Host for Environment<'_> {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.0.env.clone())
+        Ok(self.variables())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
-        Ok(self.0.args.clone())
+        Ok(self.grants.args.clone())
     }
 
     fn get_initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {

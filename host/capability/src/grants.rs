@@ -2,6 +2,7 @@
 
 use crate::keyvalue::Store;
 use crate::network::{Network, NetworkOptions};
+use crate::report::Report;
 use crate::stdio::Streams;
 use crate::{CapabilityError, Mount, Secret, Stdio, filesystem};
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,8 @@ pub struct GrantsBuilder {
     pub stdio: Stdio,
     /// Where connections may go; none grants no network at all.
     pub network: Option<NetworkOptions>,
+    /// What the components may use that are linked into this one, in the order of their places. They get nothing of the above.
+    pub linked: Vec<Arc<Grants>>,
 }
 
 impl Default for GrantsBuilder {
@@ -50,6 +53,7 @@ impl Default for GrantsBuilder {
             stores: BTreeMap::new(),
             stdio: Stdio::Null,
             network: None,
+            linked: Vec::new(),
         }
     }
 }
@@ -72,17 +76,22 @@ impl GrantsBuilder {
             stores,
             stdio,
             network,
+            linked,
         } = self;
+        let report = Arc::new(Report::new(&component));
         Ok(Arc::new(Grants {
             env,
             args,
             config,
             secrets,
             clock_resolution,
+            mounted: !mounts.is_empty(),
             filesystem: filesystem::open(&mounts)?,
             stores: stores.into_iter().collect(),
             streams: stdio.into(),
-            network: network.map(|network| Arc::new(network.build(&component))),
+            network: network.map(|network| Arc::new(network.build(Arc::clone(&report)))),
+            report,
+            linked,
         }))
     }
 }
@@ -95,9 +104,34 @@ pub struct Grants {
     pub(crate) secrets: BTreeMap<String, Secret>,
     pub(crate) clock_resolution: Duration,
     pub(crate) filesystem: WasiFilesystemCtx,
+    /// Whether there is a folder.
+    pub(crate) mounted: bool,
     pub(crate) stores: HashMap<String, Store>,
     pub(crate) streams: Streams,
     pub(crate) network: Option<Arc<Network>>,
+    pub(crate) report: Arc<Report>,
+    /// Of the components that are linked into this one.
+    pub(crate) linked: Vec<Arc<Grants>>,
+}
+
+impl Default for Grants {
+    /// Nothing.
+    fn default() -> Self {
+        Self {
+            env: Vec::new(),
+            args: Vec::new(),
+            config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            clock_resolution: Duration::from_millis(1),
+            filesystem: WasiFilesystemCtx::default(),
+            mounted: false,
+            stores: HashMap::new(),
+            streams: Streams::Null,
+            network: None,
+            report: Arc::new(Report::new("")),
+            linked: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Grants {

@@ -18,15 +18,17 @@ mod link;
 mod logs;
 mod network;
 mod random;
+mod report;
 mod secret;
 mod secrets;
 mod state;
 mod stdio;
+mod views;
 
 pub use error::CapabilityError;
 pub use filesystem::Mount;
 pub use grants::{Grants, GrantsBuilder};
-pub use link::link;
+pub use link::{Import, link};
 pub use logs::{LogSink, RequestId, Stream};
 pub use network::{Dialer, LocalDialer, NetworkOptions};
 pub use secret::Secret;

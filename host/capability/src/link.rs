@@ -1,41 +1,66 @@
 //! Fills a linker with what a component imports. Whether it may is decided before, by `shoal-admission`; what it finds there is decided
 //! by the grants in its [`State`].
 
-use crate::clocks::{self, HasClocks};
-use crate::config::{self, Config, HasConfig};
-use crate::environment::{Environment, HasEnvironment};
-use crate::keyvalue::{self, Buckets, HasBuckets, HasStrings, Strings};
+use crate::clocks::HasClocks;
+use crate::config::{self, HasConfig};
+use crate::environment::HasEnvironment;
+use crate::keyvalue::{self, HasBuckets, HasStrings};
 use crate::random::{HasRandom, Random};
-use crate::secrets::{self, HasSecrets, Secrets};
+use crate::secrets::{self, HasSecrets};
+use crate::views::{Views, views};
 use crate::{CapabilityError, State, network};
 use shoal_admission::{Ambient, Generation, Interface, KeyValue};
 use std::collections::BTreeSet;
-use wasmtime::component::{HasData, Linker, ResourceTable};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime::component::{HasData, Linker, LinkerInstance, ResourceTable};
+use wasmtime_wasi::cli::WasiCli;
+use wasmtime_wasi::filesystem::WasiFilesystem;
 use wasmtime_wasi::{p2, p3};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
+use wasmtime_wasi_http::WasiHttp;
+
+/// An import of a component, and who imports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Import<'a> {
+    /// The name under which the component imports it.
+    pub name: &'a str,
+    /// The interface.
+    pub interface: &'a str,
+    /// The part that imports it: its place in a composed component, 0 in any other.
+    pub part: usize,
+}
+
+impl<'a> From<&'a str> for Import<'a> {
+    /// An import of a component that is one part.
+    fn from(name: &'a str) -> Self {
+        Self {
+            name,
+            interface: name,
+            part: 0,
+        }
+    }
+}
 
 /// Adds what Shoal provides of a component's imports, and nothing else. Imports that Shoal does not know are left for others to
-/// provide; so leave those out that a link provides.
+/// provide; so leave those out that a link provides. Each part of a composed component finds what was granted to it, and nothing that
+/// was granted to another.
 ///
 /// The linker's engine must support concurrency if any import is of WASI 0.3.
 ///
 /// # Errors
 ///
 /// [`CapabilityError::Link`] where the linker holds an import already.
-pub fn link<'a>(
+pub fn link<'a, I: Into<Import<'a>>>(
     linker: &mut Linker<State>,
-    imports: impl IntoIterator<Item = &'a str>,
+    imports: impl IntoIterator<Item = I>,
 ) -> Result<(), CapabilityError> {
-    // A component may import several versions of an interface, and one definition serves them all.
     let mut done = BTreeSet::new();
     for import in imports {
-        if let Ok(interface) = Interface::of(import)
-            && done.insert(interface)
+        let import = import.into();
+        if let Ok(interface) = Interface::of(import.interface)
+            && let Some(views) = views(import.part)
+            && done.insert(import.name)
         {
-            add(linker, interface).map_err(|source| CapabilityError::Link {
-                import: import.to_owned(),
+            add(linker, import.name, interface, views).map_err(|source| CapabilityError::Link {
+                import: import.interface.to_owned(),
                 source,
             })?;
         }
@@ -43,41 +68,45 @@ pub fn link<'a>(
     Ok(())
 }
 
-fn add(l: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()> {
+fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -> wasmtime::Result<()> {
+    if let Interface::Sockets(which, generation) = interface {
+        return network::link(l, name, which, generation, views);
+    }
+    let it = &mut l.instance(name)?;
     match interface {
-        Interface::Ambient(which, Generation::Two) => ambient_two(l, which),
-        Interface::Ambient(which, Generation::Three) => ambient_three(l, which),
+        Interface::Ambient(which, Generation::Two) => ambient_two(it, which, views),
+        Interface::Ambient(which, Generation::Three) => ambient_three(it, which, views),
         Interface::HttpTypes(Generation::Two) => {
             use wasmtime_wasi_http::p2::bindings::{LinkOptions, http::types};
-            types::add_to_linker::<_, WasiHttp>(l, &(&LinkOptions::default()).into(), State::http)
+            types::add_to_linker_instance::<_, WasiHttp>(it, &(&LinkOptions::default()).into(), views.http)
         }
         Interface::HttpTypes(Generation::Three) => {
-            wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(l, State::http)
+            wasmtime_wasi_http::p3::bindings::http::types::add_to_linker_instance::<_, WasiHttp>(
+                it, views.http,
+            )
         }
         Interface::HttpClient(Generation::Two) => {
-            wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
-                l,
-                State::http,
+            wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker_instance::<_, WasiHttp>(
+                it, views.http,
             )
         }
         Interface::HttpClient(Generation::Three) => {
-            wasmtime_wasi_http::p3::bindings::http::client::add_to_linker::<_, WasiHttp>(l, State::http)
+            wasmtime_wasi_http::p3::bindings::http::client::add_to_linker_instance::<_, WasiHttp>(
+                it, views.http,
+            )
         }
-        Interface::Sockets(which, generation) => network::link(l, which, generation),
-        Interface::KeyValue(which) => key_value(l, which),
+        Interface::KeyValue(which) => key_value(it, which, views),
         Interface::KvStore => {
-            keyvalue::string_bindings::kv_store::add_to_linker::<_, HasStrings>(l, |state| {
-                Strings(state.grants())
-            })
+            keyvalue::string_bindings::kv_store::add_to_linker_instance::<_, HasStrings>(it, views.strings)
         }
         Interface::Secrets => {
-            secrets::bindings::secrets::add_to_linker::<_, HasSecrets>(l, |state| Secrets(state.grants()))
+            secrets::bindings::secrets::add_to_linker_instance::<_, HasSecrets>(it, views.secrets)
         }
         Interface::Config => {
-            config::bindings::store::add_to_linker::<_, HasConfig>(l, |state| Config(state.grants()))
+            config::bindings::store::add_to_linker_instance::<_, HasConfig>(it, views.config)
         }
-        // Admission refuses it.
-        Interface::Messaging => Ok(()),
+        // Admission refuses the one; the other was linked above.
+        Interface::Messaging | Interface::Sockets(..) => Ok(()),
     }
 }
 
@@ -87,89 +116,83 @@ impl HasData for HasTable {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-fn clock_view(state: &mut State) -> clocks::View<'_> {
-    clocks::View {
-        clocks: &mut state.clocks,
-        table: &mut state.table,
-    }
-}
-
-fn buckets(state: &mut State) -> Buckets<'_> {
-    Buckets {
-        grants: state.hooks.grants(),
-        table: &mut state.table,
-    }
-}
-
-fn ambient_two(l: &mut Linker<State>, which: Ambient) -> wasmtime::Result<()> {
+fn ambient_two(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &Views) -> wasmtime::Result<()> {
     use p2::bindings::{cli, clocks, filesystem, random};
     use wasmtime_wasi_io::bindings::wasi::io;
     match which {
         Ambient::Environment => {
-            cli::environment::add_to_linker::<_, HasEnvironment>(l, |state| Environment(state.grants()))
+            cli::environment::add_to_linker_instance::<_, HasEnvironment>(l, views.environment)
         }
-        Ambient::Exit => cli::exit::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stdin => cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stdout => cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stderr => cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalInput => cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalOutput => cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStdin => cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStdout => cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStderr => cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::WallClock => clocks::wall_clock::add_to_linker::<_, HasClocks>(l, clock_view),
-        Ambient::MonotonicClock => clocks::monotonic_clock::add_to_linker::<_, HasClocks>(l, clock_view),
+        Ambient::Exit => cli::exit::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stdin => cli::stdin::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stdout => cli::stdout::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stderr => cli::stderr::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalInput => cli::terminal_input::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalOutput => cli::terminal_output::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStdin => cli::terminal_stdin::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStdout => cli::terminal_stdout::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStderr => cli::terminal_stderr::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::WallClock => clocks::wall_clock::add_to_linker_instance::<_, HasClocks>(l, views.clocks),
+        Ambient::MonotonicClock => {
+            clocks::monotonic_clock::add_to_linker_instance::<_, HasClocks>(l, views.clocks)
+        }
         Ambient::FilesystemTypes => {
-            filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            filesystem::types::add_to_linker_instance::<_, WasiFilesystem>(l, views.filesystem)
         }
-        Ambient::Preopens => filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
-        Ambient::IoError => io::error::add_to_linker::<_, HasTable>(l, |state| &mut state.table),
-        Ambient::Poll => io::poll::add_to_linker::<_, HasTable>(l, |state| &mut state.table),
-        Ambient::Streams => io::streams::add_to_linker::<_, HasTable>(l, |state| &mut state.table),
-        Ambient::Random => random::random::add_to_linker::<_, HasRandom>(l, |_| Random),
-        Ambient::Insecure => random::insecure::add_to_linker::<_, HasRandom>(l, |_| Random),
-        Ambient::InsecureSeed => random::insecure_seed::add_to_linker::<_, HasRandom>(l, |_| Random),
+        Ambient::Preopens => {
+            filesystem::preopens::add_to_linker_instance::<_, WasiFilesystem>(l, views.preopens)
+        }
+        Ambient::IoError => io::error::add_to_linker_instance::<_, HasTable>(l, |state| &mut state.table),
+        Ambient::Poll => io::poll::add_to_linker_instance::<_, HasTable>(l, |state| &mut state.table),
+        Ambient::Streams => io::streams::add_to_linker_instance::<_, HasTable>(l, |state| &mut state.table),
+        Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         // Of 0.3 alone.
         Ambient::CliTypes | Ambient::ClockTypes => Ok(()),
     }
 }
 
-fn ambient_three(l: &mut Linker<State>, which: Ambient) -> wasmtime::Result<()> {
+fn ambient_three(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &Views) -> wasmtime::Result<()> {
     use p3::bindings::{cli, clocks, filesystem, random};
     match which {
         Ambient::Environment => {
-            cli::environment::add_to_linker::<_, HasEnvironment>(l, |state| Environment(state.grants()))
+            cli::environment::add_to_linker_instance::<_, HasEnvironment>(l, views.environment)
         }
-        Ambient::Exit => cli::exit::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stdin => cli::stdin::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stdout => cli::stdout::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::Stderr => cli::stderr::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalInput => cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalOutput => cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStdin => cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStdout => cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::TerminalStderr => cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli),
-        Ambient::WallClock => clocks::system_clock::add_to_linker::<_, HasClocks>(l, clock_view),
-        Ambient::MonotonicClock => clocks::monotonic_clock::add_to_linker::<_, HasClocks>(l, clock_view),
-        Ambient::ClockTypes => clocks::types::add_to_linker::<_, HasClocks>(l, clock_view),
+        Ambient::Exit => cli::exit::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stdin => cli::stdin::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stdout => cli::stdout::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::Stderr => cli::stderr::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalInput => cli::terminal_input::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalOutput => cli::terminal_output::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStdin => cli::terminal_stdin::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStdout => cli::terminal_stdout::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::TerminalStderr => cli::terminal_stderr::add_to_linker_instance::<_, WasiCli>(l, views.cli),
+        Ambient::WallClock => clocks::system_clock::add_to_linker_instance::<_, HasClocks>(l, views.clocks),
+        Ambient::MonotonicClock => {
+            clocks::monotonic_clock::add_to_linker_instance::<_, HasClocks>(l, views.clocks)
+        }
+        Ambient::ClockTypes => clocks::types::add_to_linker_instance::<_, HasClocks>(l, views.clocks),
         Ambient::FilesystemTypes => {
-            filesystem::types::add_to_linker::<_, WasiFilesystem>(l, State::filesystem)
+            filesystem::types::add_to_linker_instance::<_, WasiFilesystem>(l, views.filesystem)
         }
-        Ambient::Preopens => filesystem::preopens::add_to_linker::<_, WasiFilesystem>(l, State::filesystem),
-        Ambient::Random => random::random::add_to_linker::<_, HasRandom>(l, |_| Random),
-        Ambient::Insecure => random::insecure::add_to_linker::<_, HasRandom>(l, |_| Random),
-        Ambient::InsecureSeed => random::insecure_seed::add_to_linker::<_, HasRandom>(l, |_| Random),
+        Ambient::Preopens => {
+            filesystem::preopens::add_to_linker_instance::<_, WasiFilesystem>(l, views.preopens)
+        }
+        Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         // `wasi:cli/types` holds no function; the rest is of 0.2 alone.
         Ambient::CliTypes | Ambient::IoError | Ambient::Poll | Ambient::Streams => Ok(()),
     }
 }
 
-fn key_value(l: &mut Linker<State>, which: KeyValue) -> wasmtime::Result<()> {
+fn key_value(l: &mut LinkerInstance<'_, State>, which: KeyValue, views: &Views) -> wasmtime::Result<()> {
     use keyvalue::bindings::{atomics, batch, store};
     match which {
-        KeyValue::Store => store::add_to_linker::<_, HasBuckets>(l, buckets),
-        KeyValue::Atomics => atomics::add_to_linker::<_, HasBuckets>(l, buckets),
-        KeyValue::Batch => batch::add_to_linker::<_, HasBuckets>(l, buckets),
+        KeyValue::Store => store::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        KeyValue::Atomics => atomics::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        KeyValue::Batch => batch::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
     }
 }
 

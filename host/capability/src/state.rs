@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{ResourceTable, ResourceTableError};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Handles to host resources (files, streams, headers, pollables and so on) that an instance may hold at once.
@@ -24,10 +24,18 @@ const MAX_FIELDS: usize = 64 << 10;
 /// The data of the store that one instance lives in.
 pub struct State {
     pub(crate) table: ResourceTable,
-    pub(crate) clocks: Clocks,
-    pub(crate) hooks: Hooks,
     http: WasiHttpCtx,
     limiter: Limiter,
+    /// The part at place 0, whose exports are called. Most components have no other.
+    root: Part,
+    /// The parts that are linked into it, from place 1. Made when they first use something.
+    linked: Vec<Option<Box<Part>>>,
+}
+
+/// What one part of a component holds: nothing of it can be reached through the imports of another part.
+pub(crate) struct Part {
+    pub(crate) clocks: Clocks,
+    pub(crate) hooks: Hooks,
     /// Made when the guest first uses standard streams, files or sockets, which many never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -36,6 +44,43 @@ struct Wasi {
     context: WasiCtx,
     /// The request whose lines the streams log.
     request: Arc<AtomicU64>,
+}
+
+impl Part {
+    fn new(grants: Arc<Grants>, request: RequestId) -> Self {
+        Self {
+            clocks: Clocks::new(grants.clock_resolution),
+            hooks: Hooks::new(grants, request),
+            wasi: None,
+        }
+    }
+
+    pub(crate) fn grants(&self) -> &Arc<Grants> {
+        self.hooks.grants()
+    }
+
+    fn set_request(&mut self, request: RequestId) {
+        self.hooks.request = request;
+        if let Some(wasi) = &self.wasi {
+            wasi.request.store(request.0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn wasi(&mut self) -> &mut WasiCtx {
+        let wasi = match &mut self.wasi {
+            Some(wasi) => wasi,
+            none => none.insert(Box::new(Wasi::new(&mut self.hooks))),
+        };
+        &mut wasi.context
+    }
+}
+
+/// A part, and what it shares with the others: the table is one, since a handle means what the guest's own table says, which no other
+/// part can write to.
+pub(crate) struct Split<'a> {
+    pub(crate) part: &'a mut Part,
+    pub(crate) table: &'a mut ResourceTable,
+    pub(crate) http: &'a mut WasiHttpCtx,
 }
 
 impl State {
@@ -47,29 +92,28 @@ impl State {
         http.set_field_size_limit(MAX_FIELDS);
         Self {
             table,
-            clocks: Clocks::new(grants.clock_resolution),
-            hooks: Hooks::new(grants, request),
             http,
             limiter,
-            wasi: None,
+            root: Part::new(grants, request),
+            linked: Vec::new(),
         }
     }
 
     /// What the instance was granted.
     pub fn grants(&self) -> &Arc<Grants> {
-        self.hooks.grants()
+        self.root.grants()
     }
 
     /// The request that the instance works on.
     pub fn request(&self) -> RequestId {
-        self.hooks.request
+        self.root.hooks.request
     }
 
     /// Tells an instance that is used again which request it works on now.
     pub fn set_request(&mut self, request: RequestId) {
-        self.hooks.request = request;
-        if let Some(wasi) = &self.wasi {
-            wasi.request.store(request.0, Ordering::Relaxed);
+        self.root.set_request(request);
+        for part in self.linked.iter_mut().flatten() {
+            part.set_request(request);
         }
     }
 
@@ -78,9 +122,34 @@ impl State {
         &mut self.table
     }
 
-    /// The network of this instance; none where none was granted.
-    pub(crate) fn outbound(&mut self) -> Option<Arc<Outbound>> {
-        self.hooks.outbound()
+    /// The part at a place, with what it shares with the others.
+    pub(crate) fn split(&mut self, place: usize) -> Split<'_> {
+        let Self {
+            table,
+            http,
+            root,
+            linked,
+            ..
+        } = self;
+        let part = match place.checked_sub(1) {
+            None => root,
+            Some(at) => {
+                if linked.len() <= at {
+                    linked.resize_with(at + 1, || None);
+                }
+                linked[at].get_or_insert_with(|| {
+                    // A part that nothing was said of has nothing, and in no case what another has.
+                    let grants = root.grants().linked.get(at).cloned().unwrap_or_default();
+                    Box::new(Part::new(grants, root.hooks.request))
+                })
+            }
+        };
+        Split { part, table, http }
+    }
+
+    /// The network of a part; none where none was granted.
+    pub(crate) fn outbound(&mut self, place: usize) -> Option<Arc<Outbound>> {
+        self.split(place).part.hooks.outbound()
     }
 
     /// The limits of memory and CPU time.
@@ -99,7 +168,7 @@ pub fn handles_exhausted(error: &wasmtime::Error) -> bool {
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
-            .field("request", &self.hooks.request)
+            .field("request", &self.request())
             .field("limiter", &self.limiter)
             .finish_non_exhaustive()
     }
@@ -108,19 +177,6 @@ impl fmt::Debug for State {
 impl Bounded for State {
     fn limiter(&mut self) -> &mut Limiter {
         &mut self.limiter
-    }
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = match &mut self.wasi {
-            Some(wasi) => wasi,
-            none => none.insert(Box::new(Wasi::new(&mut self.hooks))),
-        };
-        WasiCtxView {
-            ctx: &mut wasi.context,
-            table: &mut self.table,
-        }
     }
 }
 
@@ -139,12 +195,19 @@ impl Wasi {
     }
 }
 
+/// Of the part whose exports are called: a trigger puts requests into it.
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.split(0).into_http()
+    }
+}
+
+impl<'a> Split<'a> {
+    pub(crate) fn into_http(self) -> WasiHttpCtxView<'a> {
         WasiHttpCtxView {
-            hooks: &mut self.hooks,
-            table: &mut self.table,
-            ctx: &mut self.http,
+            hooks: &mut self.part.hooks,
+            table: self.table,
+            ctx: self.http,
         }
     }
 }
@@ -167,14 +230,37 @@ mod tests {
     #[test]
     fn a_new_state_holds_nothing_that_was_not_used() {
         let mut state = state();
-        assert!(state.wasi.is_none() && state.outbound().is_none());
-        let _ = state.ctx();
+        assert!(state.root.wasi.is_none() && state.outbound(0).is_none() && state.linked.is_empty());
+        let _ = state.split(0).part.wasi();
+        let _ = state.split(2).part.wasi();
         state.set_request(RequestId(2));
-        let wasi = state.wasi.as_ref().expect("made");
-        assert_eq!(
-            (wasi.request.load(Ordering::Relaxed), state.request()),
-            (2, RequestId(2))
-        );
+        let linked = state.linked[1].as_ref().expect("made");
+        for part in [&state.root, linked] {
+            let wasi = part.wasi.as_ref().expect("made");
+            assert_eq!(wasi.request.load(Ordering::Relaxed), 2);
+        }
+        assert_eq!(state.request(), RequestId(2));
+    }
+
+    #[test]
+    fn each_part_has_its_own_grants_and_one_without_has_nothing() {
+        let with = |name: &str, linked| GrantsBuilder {
+            env: vec![("NAME".to_owned(), name.to_owned())],
+            linked,
+            ..GrantsBuilder::default()
+        };
+        let auth = with("auth", Vec::new()).build().expect("grants");
+        let web = with("web", vec![auth]).build().expect("grants");
+        let limits = shoal_engine::Limits {
+            memory: 1 << 20,
+            cpu_time: Duration::from_secs(1),
+        };
+        let mut state = State::new(web, RequestId(1), Limiter::new(limits, Arc::default()));
+        let mut env = |place| state.split(place).part.grants().env.clone();
+        assert_eq!(env(0), [("NAME".to_owned(), "web".to_owned())]);
+        assert_eq!(env(1), [("NAME".to_owned(), "auth".to_owned())]);
+        assert_eq!(env(2), []);
+        assert_eq!(env(63), []);
     }
 
     #[test]

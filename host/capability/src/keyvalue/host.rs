@@ -1,7 +1,7 @@
 //! `wasi:keyvalue`: buckets are the stores that were granted, by the name they were granted under.
 
 use super::{KeyValueError, Store};
-use crate::Grants;
+use crate::{Grants, RequestId};
 use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
 
 pub(crate) mod bindings {
@@ -52,6 +52,7 @@ impl HasData for HasBuckets {
 }
 
 pub(crate) struct Buckets<'a> {
+    pub(crate) request: RequestId,
     pub(crate) grants: &'a Grants,
     pub(crate) table: &'a mut ResourceTable,
 }
@@ -66,7 +67,9 @@ impl Buckets<'_> {
 impl store::Host for Buckets<'_> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Failure> {
         let Some(store) = self.grants.stores.get(&identifier) else {
-            return Err(KeyValueError::NoSuchStore { name: identifier }.into());
+            let error = KeyValueError::NoSuchStore { name: identifier };
+            self.grants.report.refused(self.request, "keyValue", &error);
+            return Err(error.into());
         };
         Ok(self.table.push(Bucket {
             name: identifier,

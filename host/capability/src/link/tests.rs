@@ -88,12 +88,12 @@ fn everything_of_0_2_links_without_concurrency() {
     link(&mut linker, TWO.into_iter().chain(OURS)).expect("linked");
     assert!(holds(
         &mut linker,
-        "wasi:cli/environment@0.2.12",
+        "wasi:cli/environment@0.2.6",
         "get-environment"
     ));
     assert!(holds(
         &mut linker,
-        "wasi:sockets/ip-name-lookup@0.2.12",
+        "wasi:sockets/ip-name-lookup@0.2.6",
         "resolve-addresses"
     ));
     assert!(holds(&mut linker, "shoal:service/kv-store@0.1.0", "get"));
@@ -131,26 +131,31 @@ fn several_versions_of_an_interface_are_one() {
 fn what_is_not_imported_or_not_known_is_not_linked() {
     let mut linker = linker(false);
     link(&mut linker, ["wasi:cli/stdout@0.2.6", "acme:auth/check", "run"]).expect("linked");
-    assert!(holds(&mut linker, "wasi:cli/stdout@0.2.12", "get-stdout"));
+    assert!(holds(&mut linker, "wasi:cli/stdout@0.2.6", "get-stdout"));
     assert!(!holds(
         &mut linker,
-        "wasi:cli/environment@0.2.12",
+        "wasi:cli/environment@0.2.6",
         "get-environment"
     ));
     assert!(!holds(&mut linker, "acme:auth/check", "check"));
 }
 
-/// The names that sockets are changed under are those that wasmtime-wasi defines: were they others, the changes would go nowhere.
+/// What is changed of sockets is what wasmtime-wasi defines: were its names others, the changes would go nowhere.
 #[test]
 fn sockets_are_changed_where_wasmtime_defines_them() {
     use wasmtime::component::ResourceType;
-    use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+    use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
+    let view: fn(&mut State) -> WasiSocketsCtxView<'_> = |state| network::sockets(state, 0);
     let mut linker = linker(true);
-    p2::bindings::sockets::tcp::add_to_linker::<_, WasiSockets>(&mut linker, State::sockets).expect("linked");
-    p2::bindings::sockets::udp::add_to_linker::<_, WasiSockets>(&mut linker, State::sockets).expect("linked");
-    p3::bindings::sockets::types::add_to_linker::<_, WasiSockets>(&mut linker, State::sockets)
-        .expect("linked");
-    for (interface, resource) in crate::network::CHANGED {
+    p2::bindings::sockets::tcp::add_to_linker::<_, WasiSockets>(&mut linker, view).expect("linked");
+    p2::bindings::sockets::udp::add_to_linker::<_, WasiSockets>(&mut linker, view).expect("linked");
+    p3::bindings::sockets::types::add_to_linker::<_, WasiSockets>(&mut linker, view).expect("linked");
+    for (interface, resource) in [
+        ("wasi:sockets/tcp@0.2.12", "tcp-socket"),
+        ("wasi:sockets/udp@0.2.12", "udp-socket"),
+        ("wasi:sockets/types@0.3.0", "tcp-socket"),
+        ("wasi:sockets/types@0.3.0", "udp-socket"),
+    ] {
         let mut instance = linker.instance(interface).expect("an instance");
         let twice = instance.resource(resource, ResourceType::host::<()>(), |_, _| Ok(()));
         assert!(twice.is_err(), "{interface}: wasmtime has no {resource} there");
@@ -161,4 +166,31 @@ fn sockets_are_changed_where_wasmtime_defines_them() {
             "{function}"
         );
     }
+}
+
+#[test]
+fn each_part_has_a_name_of_its_own_for_every_interface() {
+    let mut linker = linker(true);
+    let all: Vec<_> = TWO.into_iter().chain(OURS).chain(THREE).collect();
+    let names: Vec<_> = (0..3)
+        .flat_map(|part| {
+            all.iter()
+                .map(move |name| (format!("p{part}-{name}"), *name, part))
+        })
+        .collect();
+    let imports = names.iter().map(|(name, interface, part)| Import {
+        name,
+        interface,
+        part: *part,
+    });
+    link(&mut linker, imports).expect("linked");
+    for part in 0..3 {
+        let name = format!("p{part}-wasi:cli/environment@0.2.6");
+        assert!(holds(&mut linker, &name, "get-environment"));
+    }
+    assert!(!holds(
+        &mut linker,
+        "wasi:cli/environment@0.2.6",
+        "get-environment"
+    ));
 }

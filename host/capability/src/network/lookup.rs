@@ -3,6 +3,7 @@
 
 use super::outbound::{Failure, Outbound};
 use crate::State;
+use crate::views::Views;
 use shoal_admission::Generation;
 use shoal_network::Refusal;
 use std::future::poll_fn;
@@ -13,19 +14,21 @@ use std::task::{Context, Poll, Waker, ready};
 use std::vec::IntoIter;
 use tokio::task::JoinHandle;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceType};
+use wasmtime::component::{Accessor, HasData, LinkerInstance, Resource, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 use wasmtime_wasi::p2::{Network, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types};
 
 /// The interface of 0.2 is put together by hand: wasmtime's bindings tie it to a resource that only wasmtime can make.
-const LOOKUP_2: &str = "wasi:sockets/ip-name-lookup@0.2.12";
-
-pub(crate) fn link(l: &mut Linker<State>, generation: Generation) -> wasmtime::Result<()> {
+pub(crate) fn link(
+    lookup: &mut LinkerInstance<'_, State>,
+    generation: Generation,
+    views: &Views,
+) -> wasmtime::Result<()> {
     if generation == Generation::Three {
-        return p3::add_to_linker::<_, HasLookup>(l, |state| Names(state));
+        return p3::add_to_linker_instance::<_, HasLookup>(lookup, views.names);
     }
-    let mut lookup = l.instance(LOOKUP_2)?;
+    let place = views.place;
     lookup.resource(
         "resolve-address-stream",
         ResourceType::host::<Lookup>(),
@@ -37,8 +40,8 @@ pub(crate) fn link(l: &mut Linker<State>, generation: Generation) -> wasmtime::R
             Ok(())
         },
     )?;
-    lookup.func_wrap("resolve-addresses", |store, (network, name)| {
-        Ok((begin(store, &network, name)?,))
+    lookup.func_wrap("resolve-addresses", move |store, (network, name)| {
+        Ok((begin(store, place, &network, name)?,))
     })?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
@@ -100,13 +103,14 @@ impl Pollable for Lookup {
 
 fn begin(
     mut store: StoreContextMut<'_, State>,
+    at: usize,
     network: &Resource<Network>,
     name: String,
 ) -> wasmtime::Result<Result<Resource<Lookup>, ErrorCode>> {
     let state = store.data_mut();
     // The handle stands for the right to ask, so it has to be one.
     state.table().get(network)?;
-    let Some(outbound) = state.outbound() else {
+    let Some(outbound) = state.outbound(at) else {
         return Ok(Err(ErrorCode::AccessDenied));
     };
     let mut asking = Box::pin(ask(outbound, name));
@@ -149,13 +153,20 @@ fn code_3(failure: &Failure) -> p3::ErrorCode {
     }
 }
 
-struct HasLookup;
+pub(crate) struct HasLookup;
 
 impl HasData for HasLookup {
     type Data<'a> = Names<'a>;
 }
 
-struct Names<'a>(&'a mut State);
+/// Looks up names for the part at a place.
+pub(crate) struct Names<'a>(pub(crate) &'a mut State, pub(crate) usize);
+
+impl Names<'_> {
+    fn outbound(&mut self) -> Option<Arc<Outbound>> {
+        self.0.outbound(self.1)
+    }
+}
 
 impl p3::Host for Names<'_> {}
 
@@ -164,7 +175,7 @@ impl<T> p3::HostWithStore<T> for HasLookup {
         store: &Accessor<T, Self>,
         name: String,
     ) -> wasmtime::Result<Result<Vec<types::IpAddress>, p3::ErrorCode>> {
-        let Some(outbound) = store.with(|mut access| access.get().0.outbound()) else {
+        let Some(outbound) = store.with(|mut access| access.get().outbound()) else {
             return Ok(Err(p3::ErrorCode::AccessDenied));
         };
         Ok(match outbound.resolve(name).await {

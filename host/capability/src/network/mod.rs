@@ -11,19 +11,17 @@ mod dialer;
 mod hooks;
 mod lookup;
 mod outbound;
-mod report;
 mod sockets;
 mod tls;
 
 pub use dialer::{Dialer, LocalDialer};
 
 pub(crate) use hooks::Hooks;
+pub(crate) use lookup::Names;
 pub(crate) use outbound::{Network, Outbound};
-#[cfg(test)]
-pub(crate) use sockets::CHANGED;
-pub(crate) use sockets::{connect, link};
+pub(crate) use sockets::{Maker, connect, link, sockets};
 
-use report::Report;
+use crate::report::Report;
 use shoal_network::Policy;
 use std::fmt;
 use std::sync::Arc;
@@ -52,8 +50,7 @@ impl NetworkOptions {
         }
     }
 
-    /// `component` is the name that refusals are logged with.
-    pub(crate) fn build(self, component: &str) -> Network {
+    pub(crate) fn build(self, report: Arc<Report>) -> Network {
         let Self {
             policy,
             dialer,
@@ -66,7 +63,7 @@ impl NetworkOptions {
             dialer,
             connections,
             tls,
-            report: Report::new(component),
+            report,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! between question and connection (DNS rebinding) gains nothing.
 
 use super::Dialer;
-use super::report::Report;
 use crate::RequestId;
+use crate::report::Report;
 use shoal_api::Protocol;
 use shoal_network::{HostName, Policy, Refusal, Service};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub(crate) struct Network {
     /// `limits.outboundConnections`
     pub(crate) connections: u32,
     pub(crate) tls: Arc<rustls::ClientConfig>,
-    pub(crate) report: Report,
+    pub(crate) report: Arc<Report>,
 }
 
 /// The network of one instance.
@@ -200,7 +200,7 @@ impl Outbound {
 
     /// Tells the operator of the service. What the guest is told has no place for words.
     pub(crate) fn log(&self, failure: Failure) -> Failure {
-        self.network.report.refused(self.request, &failure);
+        self.network.report.refused(self.request, "network", &failure);
         failure
     }
 }

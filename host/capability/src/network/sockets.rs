@@ -3,6 +3,8 @@
 
 use super::outbound::{Failure, Outbound};
 use crate::State;
+use crate::state::Split;
+use crate::views::Views;
 use shoal_admission::{Generation, Socket};
 use shoal_api::Protocol;
 use shoal_network::Refusal;
@@ -10,25 +12,11 @@ use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{HasData, Linker, Resource, ResourceType};
+use wasmtime::component::{HasData, Linker, LinkerInstance, Resource, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::{self as p2, network::IpAddressFamily};
 use wasmtime_wasi::p3::bindings::sockets::types as p3;
-use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsCtxView};
 use wasmtime_wasi::{WasiCtxBuilder, p2 as host2, sockets as host3};
-
-/// The names under which wasmtime-wasi defines the interfaces that are changed below.
-const TCP_2: &str = "wasi:sockets/tcp@0.2.12";
-const UDP_2: &str = "wasi:sockets/udp@0.2.12";
-const TYPES_3: &str = "wasi:sockets/types@0.3.0";
-
-/// What is changed there.
-#[cfg(test)]
-pub(crate) const CHANGED: [(&str, &str); 4] = [
-    (TCP_2, "tcp-socket"),
-    (UDP_2, "udp-socket"),
-    (TYPES_3, "tcp-socket"),
-    (TYPES_3, "udp-socket"),
-];
 
 /// Lets the sockets of an instance ask its policy.
 pub(crate) fn connect(builder: &mut WasiCtxBuilder, outbound: Arc<Outbound>) {
@@ -52,62 +40,85 @@ fn allowed(outbound: &Outbound, address: SocketAddr, usage: SocketAddrUse) -> bo
     }
 }
 
-/// Adds one interface of `wasi:sockets` other than the lookup of names.
-pub(crate) fn link(l: &mut Linker<State>, which: Socket, generation: Generation) -> wasmtime::Result<()> {
-    match which {
-        Socket::Network => {
-            let options = wasmtime_wasi::p2::bindings::LinkOptions::default();
-            p2::network::add_to_linker::<_, WasiSockets>(l, &(&options).into(), State::sockets)
-        }
-        Socket::InstanceNetwork => p2::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets),
-        Socket::TcpCreate => p2::tcp_create_socket::add_to_linker::<_, HasMaker>(l, |state| Maker(state)),
-        Socket::UdpCreate => p2::udp_create_socket::add_to_linker::<_, HasMaker>(l, |state| Maker(state)),
-        Socket::Tcp => {
-            p2::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-            replace(l, TCP_2, |types| {
-                types.resource("tcp-socket", ResourceType::host::<host2::TcpSocket>(), drop_tcp_2)
-            })
-        }
-        Socket::Udp => {
-            p2::udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-            replace(l, UDP_2, |types| {
-                types.resource("udp-socket", ResourceType::host::<host2::UdpSocket>(), drop_udp_2)
-            })
-        }
-        Socket::Types => {
-            p3::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-            replace(l, TYPES_3, |types| {
-                types.resource("tcp-socket", ResourceType::host::<host3::TcpSocket>(), drop_tcp_3)?;
-                types.resource("udp-socket", ResourceType::host::<host3::UdpSocket>(), drop_udp_3)?;
-                types.func_wrap("[static]tcp-socket.create", create_tcp_3)?;
-                types.func_wrap_async("[static]udp-socket.create", |store, (family,)| {
-                    Box::new(async move { Ok((create_udp_3(store, family).await?,)) })
-                })
-            })
-        }
-        Socket::NameLookup => super::lookup::link(l, generation),
-    }
-}
-
-/// Replaces single definitions of an interface that is defined already.
-fn replace(
+/// Adds one interface of `wasi:sockets` under a name.
+pub(crate) fn link(
     l: &mut Linker<State>,
-    interface: &str,
-    with: impl FnOnce(&mut wasmtime::component::LinkerInstance<'_, State>) -> wasmtime::Result<()>,
+    name: &str,
+    which: Socket,
+    generation: Generation,
+    views: &Views,
 ) -> wasmtime::Result<()> {
+    // Some definitions of wasmtime's are replaced.
     l.allow_shadowing(true);
-    let done = with(&mut l.instance(interface)?);
+    let done = add(&mut l.instance(name)?, which, generation, views);
     l.allow_shadowing(false);
     done
 }
 
-struct HasMaker;
+fn add(
+    it: &mut LinkerInstance<'_, State>,
+    which: Socket,
+    generation: Generation,
+    views: &Views,
+) -> wasmtime::Result<()> {
+    let place = views.place;
+    match which {
+        Socket::Network => {
+            let options = wasmtime_wasi::p2::bindings::LinkOptions::default();
+            p2::network::add_to_linker_instance::<_, WasiSockets>(it, &(&options).into(), views.sockets)
+        }
+        Socket::InstanceNetwork => {
+            p2::instance_network::add_to_linker_instance::<_, WasiSockets>(it, views.sockets)
+        }
+        Socket::TcpCreate => {
+            p2::tcp_create_socket::add_to_linker_instance::<_, HasMaker>(it, views.socket_maker)
+        }
+        Socket::UdpCreate => {
+            p2::udp_create_socket::add_to_linker_instance::<_, HasMaker>(it, views.socket_maker)
+        }
+        Socket::Tcp => {
+            p2::tcp::add_to_linker_instance::<_, WasiSockets>(it, views.sockets)?;
+            let tcp = ResourceType::host::<host2::TcpSocket>();
+            it.resource("tcp-socket", tcp, move |store, handle| {
+                drop_tcp_2(store, place, handle)
+            })
+        }
+        Socket::Udp => {
+            p2::udp::add_to_linker_instance::<_, WasiSockets>(it, views.sockets)?;
+            let udp = ResourceType::host::<host2::UdpSocket>();
+            it.resource("udp-socket", udp, move |store, handle| {
+                drop_udp_2(store, place, handle)
+            })
+        }
+        Socket::Types => {
+            p3::add_to_linker_instance::<_, WasiSockets>(it, views.sockets)?;
+            let tcp = ResourceType::host::<host3::TcpSocket>();
+            it.resource("tcp-socket", tcp, move |store, handle| {
+                drop_tcp_3(store, place, handle)
+            })?;
+            let udp = ResourceType::host::<host3::UdpSocket>();
+            it.resource("udp-socket", udp, move |store, handle| {
+                drop_udp_3(store, place, handle)
+            })?;
+            it.func_wrap("[static]tcp-socket.create", move |store, parameters| {
+                create_tcp_3(store, place, parameters)
+            })?;
+            it.func_wrap_async("[static]udp-socket.create", move |store, (family,)| {
+                Box::new(async move { Ok((create_udp_3(store, place, family).await?,)) })
+            })
+        }
+        Socket::NameLookup => super::lookup::link(it, generation, views),
+    }
+}
+
+pub(crate) struct HasMaker;
 
 impl HasData for HasMaker {
     type Data<'a> = Maker<'a>;
 }
 
-struct Maker<'a>(&'a mut State);
+/// Makes sockets for the part at a place.
+pub(crate) struct Maker<'a>(pub(crate) &'a mut State, pub(crate) usize);
 
 /// Errors are converted as wasmtime does.
 impl p2::network::Host for Maker<'_> {
@@ -119,13 +130,13 @@ impl p2::network::Host for Maker<'_> {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<p2::network::ErrorCode>> {
-        p2::network::Host::network_error_code(&mut self.0.sockets(), error)
+        p2::network::Host::network_error_code(&mut sockets(self.0, self.1), error)
     }
 }
 
 impl p2::network::HostNetwork for Maker<'_> {
     fn drop(&mut self, network: Resource<host2::Network>) -> wasmtime::Result<()> {
-        p2::network::HostNetwork::drop(&mut self.0.sockets(), network)
+        p2::network::HostNetwork::drop(&mut sockets(self.0, self.1), network)
     }
 }
 
@@ -134,8 +145,8 @@ impl p2::tcp_create_socket::Host for Maker<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> host2::SocketResult<Resource<host2::TcpSocket>> {
-        let place = Place::take(self.0).map_err(limit_2)?;
-        let made = p2::tcp_create_socket::Host::create_tcp_socket(&mut self.0.sockets(), family);
+        let place = Place::take(self.0, self.1).map_err(limit_2)?;
+        let made = p2::tcp_create_socket::Host::create_tcp_socket(&mut sockets(self.0, self.1), family);
         place.keep_if(made.is_ok());
         made
     }
@@ -146,8 +157,8 @@ impl p2::udp_create_socket::Host for Maker<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> host2::SocketResult<Resource<host2::UdpSocket>> {
-        let place = Place::take(self.0).map_err(limit_2)?;
-        let made = p2::udp_create_socket::Host::create_udp_socket(&mut self.0.sockets(), family).await;
+        let place = Place::take(self.0, self.1).map_err(limit_2)?;
+        let made = p2::udp_create_socket::Host::create_udp_socket(&mut sockets(self.0, self.1), family).await;
         place.keep_if(made.is_ok());
         made
     }
@@ -171,26 +182,28 @@ type Created<T> = Result<Resource<T>, p3::ErrorCode>;
 
 fn create_tcp_3(
     mut store: StoreContextMut<'_, State>,
+    at: usize,
     (family,): (p3::IpAddressFamily,),
 ) -> wasmtime::Result<(Created<host3::TcpSocket>,)> {
-    let place = match Place::take(store.data_mut()) {
+    let place = match Place::take(store.data_mut(), at) {
         Ok(place) => place,
         Err(failure) => return Ok((Err(limit_3(failure)),)),
     };
-    let made = p3::HostTcpSocket::create(&mut store.data_mut().sockets(), family);
+    let made = p3::HostTcpSocket::create(&mut sockets(store.data_mut(), at), family);
     place.keep_if(made.is_ok());
     Ok((told(made)?,))
 }
 
 async fn create_udp_3(
     mut store: StoreContextMut<'_, State>,
+    at: usize,
     family: p3::IpAddressFamily,
 ) -> wasmtime::Result<Created<host3::UdpSocket>> {
-    let place = match Place::take(store.data_mut()) {
+    let place = match Place::take(store.data_mut(), at) {
         Ok(place) => place,
         Err(failure) => return Ok(Err(limit_3(failure))),
     };
-    let made = p3::HostUdpSocket::create(&mut store.data_mut().sockets(), family).await;
+    let made = p3::HostUdpSocket::create(&mut sockets(store.data_mut(), at), family).await;
     place.keep_if(made.is_ok());
     told(made)
 }
@@ -205,12 +218,21 @@ fn told<T>(
     }
 }
 
+/// The sockets of the part at a place.
+pub(crate) fn sockets(state: &mut State, at: usize) -> WasiSocketsCtxView<'_> {
+    let Split { part, table, .. } = state.split(at);
+    WasiSocketsCtxView {
+        ctx: part.wasi().sockets(),
+        table,
+    }
+}
+
 /// A place among the instance's connections, held while a socket is made.
 struct Place(Option<Arc<Outbound>>);
 
 impl Place {
-    fn take(state: &mut State) -> Result<Self, Failure> {
-        let Some(outbound) = state.outbound() else {
+    fn take(state: &mut State, at: usize) -> Result<Self, Failure> {
+        let Some(outbound) = state.outbound(at) else {
             // Without a grant wasmtime's socket refuses by itself; admission refused the import long before.
             return Ok(Self(None));
         };
@@ -226,38 +248,38 @@ impl Place {
     }
 }
 
-fn closed(state: &mut State) {
-    if let Some(outbound) = state.outbound() {
+fn closed(state: &mut State, at: usize) {
+    if let Some(outbound) = state.outbound(at) {
         outbound.close();
     }
 }
 
-fn drop_tcp_2(mut store: StoreContextMut<'_, State>, handle: u32) -> wasmtime::Result<()> {
-    p2::tcp::HostTcpSocket::drop(&mut store.data_mut().sockets(), Resource::new_own(handle))?;
-    closed(store.data_mut());
+fn drop_tcp_2(mut store: StoreContextMut<'_, State>, at: usize, handle: u32) -> wasmtime::Result<()> {
+    p2::tcp::HostTcpSocket::drop(&mut sockets(store.data_mut(), at), Resource::new_own(handle))?;
+    closed(store.data_mut(), at);
     Ok(())
 }
 
-fn drop_udp_2(mut store: StoreContextMut<'_, State>, handle: u32) -> wasmtime::Result<()> {
-    p2::udp::HostUdpSocket::drop(&mut store.data_mut().sockets(), Resource::new_own(handle))?;
-    closed(store.data_mut());
+fn drop_udp_2(mut store: StoreContextMut<'_, State>, at: usize, handle: u32) -> wasmtime::Result<()> {
+    p2::udp::HostUdpSocket::drop(&mut sockets(store.data_mut(), at), Resource::new_own(handle))?;
+    closed(store.data_mut(), at);
     Ok(())
 }
 
-fn drop_udp_3(mut store: StoreContextMut<'_, State>, handle: u32) -> wasmtime::Result<()> {
-    p3::HostUdpSocket::drop(&mut store.data_mut().sockets(), Resource::new_own(handle))?;
-    closed(store.data_mut());
+fn drop_udp_3(mut store: StoreContextMut<'_, State>, at: usize, handle: u32) -> wasmtime::Result<()> {
+    p3::HostUdpSocket::drop(&mut sockets(store.data_mut(), at), Resource::new_own(handle))?;
+    closed(store.data_mut(), at);
     Ok(())
 }
 
 /// The streams of a connected socket of 0.3 may outlive its handle, and wasmtime does not tell when they end. So a connection that
 /// was made counts until the instance is gone: too strict for an instance that is used again, but a limit that holds.
-fn drop_tcp_3(mut store: StoreContextMut<'_, State>, handle: u32) -> wasmtime::Result<()> {
-    let mut sockets = store.data_mut().sockets();
-    let connected = p3::HostTcpSocket::get_remote_address(&mut sockets, Resource::new_borrow(handle)).is_ok();
-    p3::HostTcpSocket::drop(&mut sockets, Resource::new_own(handle))?;
+fn drop_tcp_3(mut store: StoreContextMut<'_, State>, at: usize, handle: u32) -> wasmtime::Result<()> {
+    let mut view = sockets(store.data_mut(), at);
+    let connected = p3::HostTcpSocket::get_remote_address(&mut view, Resource::new_borrow(handle)).is_ok();
+    p3::HostTcpSocket::drop(&mut view, Resource::new_own(handle))?;
     if !connected {
-        closed(store.data_mut());
+        closed(store.data_mut(), at);
     }
     Ok(())
 }

@@ -27,6 +27,7 @@ fn grants() -> Arc<Grants> {
 async fn names_lead_to_the_stores_granted_and_no_other() {
     let (grants, mut table) = (grants(), ResourceTable::new());
     let mut host = Buckets {
+        request: crate::RequestId(1),
         grants: &grants,
         table: &mut table,
     };
@@ -63,6 +64,7 @@ async fn names_lead_to_the_stores_granted_and_no_other() {
 async fn read_only_means_every_write_is_refused() {
     let (grants, mut table) = (grants(), ResourceTable::new());
     let mut host = Buckets {
+        request: crate::RequestId(1),
         grants: &grants,
         table: &mut table,
     };
@@ -95,6 +97,7 @@ async fn read_only_means_every_write_is_refused() {
 async fn limits_are_told_to_the_guest() {
     let (grants, mut table) = (grants(), ResourceTable::new());
     let mut host = Buckets {
+        request: crate::RequestId(1),
         grants: &grants,
         table: &mut table,
     };

@@ -46,7 +46,10 @@ fn outbound_with(
         roots,
         ..NetworkOptions::local(policy, connections)
     };
-    Arc::new(Outbound::new(Arc::new(options.build("test/web")), RequestId(1)))
+    Arc::new(Outbound::new(
+        Arc::new(options.build(Arc::new(crate::report::Report::new("test/web")))),
+        RequestId(1),
+    ))
 }
 
 fn outbound(address: SocketAddr) -> Arc<Outbound> {

@@ -59,7 +59,10 @@ fn outbound(table: &Arc<Table>, rules: &[OutboundRule], connections: u32) -> Arc
         connections,
         roots: None,
     };
-    Arc::new(Outbound::new(Arc::new(options.build("test/web")), RequestId(1)))
+    Arc::new(Outbound::new(
+        Arc::new(options.build(Arc::new(crate::report::Report::new("test/web")))),
+        RequestId(1),
+    ))
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -256,7 +259,7 @@ async fn the_local_dialer_resolves_and_connects() {
         outbound: vec![allowed],
     })
     .expect("rules");
-    let network = NetworkOptions::local(policy, 1).build("test/web");
+    let network = NetworkOptions::local(policy, 1).build(Arc::new(crate::report::Report::new("test/web")));
     assert!(Arc::ptr_eq(&network.tls, &tls::public()));
     let outbound = Arc::new(Outbound::new(Arc::new(network), RequestId(1)));
     outbound

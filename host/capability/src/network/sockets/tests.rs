@@ -11,6 +11,17 @@ use wasmtime::{AsContextMut as _, Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket as _;
 
+/// The sockets of a component that is one part.
+trait Sockets {
+    fn sockets(&mut self) -> WasiSocketsCtxView<'_>;
+}
+
+impl Sockets for State {
+    fn sockets(&mut self) -> WasiSocketsCtxView<'_> {
+        sockets(self, 0)
+    }
+}
+
 fn store(rules: Vec<OutboundRule>, connections: u32) -> Store<State> {
     let policy = Policy::new(&NetworkGrant { outbound: rules }).expect("rules");
     let network = Some(NetworkOptions::local(policy, connections));
@@ -49,8 +60,10 @@ fn address(port: u16) -> IpSocketAddress {
 }
 
 fn tcp(store: &mut Store<State>) -> Result<u32, ErrorCode> {
-    let made =
-        p2::tcp_create_socket::Host::create_tcp_socket(&mut Maker(store.data_mut()), IpAddressFamily::Ipv4);
+    let made = p2::tcp_create_socket::Host::create_tcp_socket(
+        &mut Maker(store.data_mut(), 0),
+        IpAddressFamily::Ipv4,
+    );
     made.map(|socket| socket.rep())
         .map_err(|error| error.downcast().expect("told"))
 }
@@ -105,7 +118,7 @@ async fn nothing_can_be_listened_on() {
             .start_bind(Resource::new_borrow(socket), network, at)
             .await;
         assert_eq!(bound.map_err(told), Err(ErrorCode::AccessDenied), "{ip:?}:{port}");
-        drop_tcp_2(store.as_context_mut(), socket).expect("dropped");
+        drop_tcp_2(store.as_context_mut(), 0, socket).expect("dropped");
     }
     // Any port of the system's choice, as connecting takes it, may be bound to; but not be listened on.
     let socket = tcp(&mut store).expect("a socket");
@@ -134,14 +147,14 @@ async fn nothing_can_be_listened_on() {
 async fn sockets_are_counted_from_their_making_to_their_end() {
     let mut store = store(vec![rule(1, Protocol::Tcp), rule(1, Protocol::Udp)], 2);
     let first = tcp(&mut store).expect("one");
-    let mut maker = Maker(store.data_mut());
+    let mut maker = Maker(store.data_mut(), 0);
     let second = p2::udp_create_socket::Host::create_udp_socket(&mut maker, IpAddressFamily::Ipv4).await;
     let second = second
         .map_err(|error| error.downcast().expect("told"))
         .expect("two")
         .rep();
     assert_eq!(tcp(&mut store), Err(ErrorCode::NewSocketLimit));
-    let (refused,) = create_tcp_3(store.as_context_mut(), (p3::IpAddressFamily::Ipv4,)).expect("no trap");
+    let (refused,) = create_tcp_3(store.as_context_mut(), 0, (p3::IpAddressFamily::Ipv4,)).expect("no trap");
     let Err(p3::ErrorCode::Other(Some(told))) = refused else {
         panic!("a third was made: {refused:?}")
     };
@@ -149,16 +162,16 @@ async fn sockets_are_counted_from_their_making_to_their_end() {
         told.starts_with("limits.outboundConnections: the instance has 2 connections open"),
         "{told}"
     );
-    drop_tcp_2(store.as_context_mut(), first).expect("dropped");
-    drop_udp_2(store.as_context_mut(), second).expect("dropped");
+    drop_tcp_2(store.as_context_mut(), 0, first).expect("dropped");
+    drop_udp_2(store.as_context_mut(), 0, second).expect("dropped");
     for _ in 0..10 {
         let family = p3::IpAddressFamily::Ipv4;
-        let (made,) = create_tcp_3(store.as_context_mut(), (family,)).expect("no trap");
-        let udp = create_udp_3(store.as_context_mut(), family)
+        let (made,) = create_tcp_3(store.as_context_mut(), 0, (family,)).expect("no trap");
+        let udp = create_udp_3(store.as_context_mut(), 0, family)
             .await
             .expect("no trap");
-        drop_tcp_3(store.as_context_mut(), made.expect("a place is free").rep()).expect("dropped");
-        drop_udp_3(store.as_context_mut(), udp.expect("a place is free").rep()).expect("dropped");
+        drop_tcp_3(store.as_context_mut(), 0, made.expect("a place is free").rep()).expect("dropped");
+        drop_udp_3(store.as_context_mut(), 0, udp.expect("a place is free").rep()).expect("dropped");
     }
 }
 
@@ -167,7 +180,7 @@ async fn a_connection_of_0_3_counts_until_the_instance_ends() {
     let (_listener, port) = listen().await;
     let mut store = store(vec![rule(port, Protocol::Tcp)], 2);
     for _ in 0..2 {
-        let (made,) = create_tcp_3(store.as_context_mut(), (p3::IpAddressFamily::Ipv4,)).expect("no trap");
+        let (made,) = create_tcp_3(store.as_context_mut(), 0, (p3::IpAddressFamily::Ipv4,)).expect("no trap");
         let socket = made.expect("a socket").rep();
         let connected = store
             .run_concurrent(async |accessor| {
@@ -178,9 +191,9 @@ async fn a_connection_of_0_3_counts_until_the_instance_ends() {
             .await
             .expect("no trap");
         assert!(connected.is_ok());
-        drop_tcp_3(store.as_context_mut(), socket).expect("dropped");
+        drop_tcp_3(store.as_context_mut(), 0, socket).expect("dropped");
     }
-    let (third,) = create_tcp_3(store.as_context_mut(), (p3::IpAddressFamily::Ipv4,)).expect("no trap");
+    let (third,) = create_tcp_3(store.as_context_mut(), 0, (p3::IpAddressFamily::Ipv4,)).expect("no trap");
     assert!(third.is_err());
 }
 
@@ -193,7 +206,7 @@ async fn datagrams_go_where_udp_is_granted() {
     for (to, expected) in [(port, Ok(())), (port ^ 1, Err(ErrorCode::AccessDenied))] {
         let state = store.data_mut();
         let made =
-            p2::udp_create_socket::Host::create_udp_socket(&mut Maker(state), IpAddressFamily::Ipv4).await;
+            p2::udp_create_socket::Host::create_udp_socket(&mut Maker(state, 0), IpAddressFamily::Ipv4).await;
         let socket = made.map_err(told).expect("a socket").rep();
         let handle = || Resource::new_borrow(socket);
         let network = p2::instance_network::Host::instance_network(&mut state.sockets()).expect("a network");

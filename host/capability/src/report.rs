@@ -1,7 +1,9 @@
-//! Refusals in the log of the host. A guest can make one with every call, so only so many are written.
+//! Refusals in the log of the host, and what a component asked for that it was not granted. A guest can make one with every call, so
+//! only so many are written.
 
 use crate::RequestId;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,20 @@ pub(crate) struct Report {
     service: String,
     component: String,
     window: Mutex<Window>,
+    asked: [AtomicBool; 2],
+}
+
+/// What every component may ask for, and gets nothing of that was not granted.
+#[derive(Clone, Copy)]
+pub(crate) enum Ambient {
+    Environment,
+    Directories,
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Report({}/{})", self.service, self.component)
+    }
 }
 
 #[derive(Default)]
@@ -31,10 +47,25 @@ impl Report {
             service: service.to_owned(),
             component: component.to_owned(),
             window: Mutex::default(),
+            asked: Default::default(),
         }
     }
 
-    pub(crate) fn refused(&self, request: RequestId, why: &dyn fmt::Display) {
+    /// A component that is linked into another asked for what it has none of. Language runtimes do so as a matter of course, so it is
+    /// told once.
+    pub(crate) fn asked(&self, request: RequestId, what: Ambient) {
+        let (told, text) = match what {
+            Ambient::Environment => (&self.asked[0], "asked for environment variables, and has none"),
+            Ambient::Directories => (&self.asked[1], "asked for directories, and has none"),
+        };
+        if !told.swap(true, Ordering::Relaxed) {
+            let (service, component) = (self.service.as_str(), self.component.as_str());
+            tracing::warn!(service, component, %request, "{text} (a linked component inherits nothing)");
+        }
+    }
+
+    /// `what` is the kind of thing that was refused: `network`, `keyValue`.
+    pub(crate) fn refused(&self, request: RequestId, what: &str, why: &dyn fmt::Display) {
         let turn = self
             .window
             .lock()
@@ -47,10 +78,10 @@ impl Report {
                 service,
                 component,
                 left_out,
-                "network: refusals were left out of this log"
+                "{what}: refusals were left out of this log"
             );
         }
-        tracing::warn!(service, component, %request, "network: {why}");
+        tracing::warn!(service, component, %request, "{what}: {why}");
     }
 }
 
