@@ -15,10 +15,10 @@ done
 # check NAME: refuses one that belongs to no suite, since no test would ever pick it up.
 check() {
     case $1 in
-    http_?* | http3_?* | service_?* | command_?* | command3_?* | module_?* | hostile_?*) ;;
+    http_?* | http3_?* | service_?* | command_?* | command3_?* | module_?* | hostile_?* | link_?*) ;;
     *)
         echo "e2e/guests: $1 is not named <suite>_<case>; the suites are http, http3, service, command, command3," \
-            "module and hostile" >&2
+            "module, hostile and link" >&2
         exit 1
         ;;
     esac

@@ -88,7 +88,7 @@ pub(crate) fn open_regular(path: &Path) -> Result<File, ArtifactError> {
 }
 
 /// Verifies that the staged file is WebAssembly and moves it to its place.
-fn install(
+pub(crate) fn install(
     cache: &Cache,
     staging: &Staging,
     name: &str,

@@ -24,6 +24,7 @@ mod auth;
 mod cache;
 mod compiled;
 mod credentials;
+mod derived;
 mod digest;
 mod error;
 mod fetch;

@@ -58,6 +58,8 @@ pub enum ItemKind {
     Function,
     /// An interface.
     Interface,
+    /// An interface of types alone, without resources: there is nothing in it to provide.
+    Types,
     /// A type, a core module, a component or a value.
     Other,
 }

@@ -7,6 +7,7 @@ use crate::order::order;
 use crate::provide::{Names, Provision, provisions};
 use crate::{ComposeError, Misfit, Part};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::{ItemKind, Package, Types};
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, InstantiationArgumentError, NodeId};
 use wasmparser::{Validator, WasmFeatures};
@@ -41,15 +42,26 @@ pub fn compose(
     for part in &parts {
         check(part)?;
     }
-    let wasm = match Fuse::run(root, &parts, &|_| false) {
+    let wasm = match run(root, &parts, &|_| false) {
         Err(ComposeError::Misfit(_) | ComposeError::Encode { .. }) if uses(&parts, shared)? => {
-            Fuse::run(root, &parts, shared)?
+            run(root, &parts, shared)?
         }
         other => other?,
     };
     Ok(Composition {
         wasm,
         parts: parts.iter().map(|part| part.name.to_owned()).collect(),
+    })
+}
+
+/// Wac asserts what it takes for granted; what it did not think of is an error here, and not the end of a thread.
+fn run(root: &str, parts: &[Part<'_>], shared: &dyn Fn(&str) -> bool) -> Result<Vec<u8>, ComposeError> {
+    let fused = catch_unwind(AssertUnwindSafe(|| Fuse::run(root, parts, shared)));
+    fused.unwrap_or_else(|_| {
+        Err(ComposeError::Encode {
+            root: root.to_owned(),
+            reason: "wac does not know what to make of them. Please report it with the components".to_owned(),
+        })
     })
 }
 

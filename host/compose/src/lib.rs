@@ -25,6 +25,9 @@ pub use misfit::Misfit;
 pub use name::{Owned, compatible, unversioned};
 pub use order::{Link, Part, order};
 
+/// Changes with what is made of the same parts.
+pub const VERSION: u32 = 1;
+
 /// Parts of one composed component. A service has no more components.
 pub const MAX_PARTS: usize = 64;
 

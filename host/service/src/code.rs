@@ -1,8 +1,9 @@
 //! Native code, mapped and linked: once for each compiled file, however many components run it. When it is mapped and unmapped is
 //! decided in `resident`.
 
-use shoal_capability::{CapabilityError, State};
-use shoal_compile::Description;
+use shoal_capability::{CapabilityError, Import, State};
+use shoal_compile::{Description, ItemKind};
+use shoal_compose::Owned;
 use shoal_engine::{Engine, EngineError, Loaded};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -50,13 +51,32 @@ impl LinkError {
     }
 }
 
+/// The imports of a component that is `parts` in one, and which part each belongs to. What belongs to none alone is the first one's.
+pub(crate) fn imports(description: &Description, parts: usize) -> impl Iterator<Item = Import<'_>> {
+    let imports = description.imports.iter();
+    // Nobody can provide types, and nobody needs to.
+    let imports = imports.filter(|import| import.kind != ItemKind::Types);
+    imports.map(move |import| {
+        let name = import.name.as_str();
+        match Owned::parse(name) {
+            Some(owned) if parts > 1 && owned.part < parts => Import {
+                name,
+                interface: owned.name,
+                part: owned.part,
+            },
+            _ => Import::from(name),
+        }
+    })
+}
+
 impl Code {
-    /// The component in the file `compiled`, mapped and linked now where it is not.
+    /// The component in the file `compiled`, which is `parts` in one, mapped and linked now where it is not.
     pub(crate) fn linked(
         &self,
         engine: &Engine,
         compiled: &Path,
         description: &Description,
+        parts: usize,
     ) -> Result<Arc<Linked>, LinkError> {
         if let Some(linked) = self.table().get(compiled) {
             return Ok(linked);
@@ -64,8 +84,7 @@ impl Code {
         // Outside of the lock: of two that come at the same time, one works for nothing.
         let loaded = engine.load(compiled)?;
         let mut linker = Linker::new(engine.wasmtime());
-        let imports = description.imports.iter().map(|import| import.name.as_str());
-        shoal_capability::link(&mut linker, imports)?;
+        shoal_capability::link(&mut linker, imports(description, parts))?;
         let pre = linker
             .instantiate_pre(loaded.component())
             .map_err(LinkError::misfit("what Shoal provides"))?;

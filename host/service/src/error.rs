@@ -21,6 +21,9 @@ pub enum ServiceError {
         /// What went wrong.
         source: ArtifactError,
     },
+    /// The components are linked in a way that can't be.
+    #[error(transparent)]
+    Compose(#[from] shoal_compose::ComposeError),
     /// The compiled component could not be loaded.
     #[error("component {component}: {source}")]
     Engine {

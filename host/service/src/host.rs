@@ -5,7 +5,7 @@ use crate::machine::{Machine, Ready};
 use crate::redis::Clients;
 use crate::stores::Stores;
 use shoal_api::{Component, ImagePullPolicy};
-use shoal_artifact::{ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
+use shoal_artifact::{Artifact, ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
 use shoal_capability::LogSink;
 use shoal_compile::Compiler;
 use shoal_engine::PoolOptions;
@@ -35,9 +35,9 @@ pub struct HostOptions {
 pub struct Host {
     pub(crate) machine: Machine,
     pub(crate) logs: Arc<dyn Logs>,
-    cache: Cache,
+    pub(crate) cache: Cache,
     compiler: Compiler,
-    fetch: FetchOptions,
+    options: FetchOptions,
     pub(crate) stores: Stores,
     pub(crate) clients: Clients,
 }
@@ -56,25 +56,25 @@ impl Host {
             logs,
             cache,
             compiler,
-            fetch,
+            options: fetch,
             stores: Stores::default(),
             clients: Clients::default(),
         }
     }
 
-    /// Brings a component here, and compiles it where it is not in the cache. Paths of files begin at `base`.
-    pub(crate) async fn load(
+    /// Brings a component here. Paths of files begin at `base`.
+    pub(crate) async fn fetch(
         &self,
         component: &Component,
         base: &Path,
         progress: &dyn Progress,
-    ) -> Result<Ready, ServiceError> {
+    ) -> Result<Artifact, ServiceError> {
         let name = || component.name.clone();
         let source = source(component, base).map_err(|source| ServiceError::Artifact {
             component: name(),
             source,
         })?;
-        let mut fetch = self.fetch.clone();
+        let mut fetch = self.options.clone();
         match component.image_pull_policy {
             Some(ImagePullPolicy::Always) => fetch.policy = PullPolicy::Always,
             Some(ImagePullPolicy::IfNotPresent) => fetch.policy = PullPolicy::IfNotPresent,
@@ -82,12 +82,25 @@ impl Host {
             None if fetch.policy == PullPolicy::IfNotPresent => fetch.policy = default_policy(&source),
             None => {}
         }
-        self.load_from(&source, &fetch, progress)
-            .await
-            .map_err(|source| ServiceError::Artifact {
-                component: name(),
-                source,
-            })
+        let fetched = self.cache.fetch(&source, &fetch, progress).await;
+        fetched.map_err(|source| ServiceError::Artifact {
+            component: name(),
+            source,
+        })
+    }
+
+    /// Compiles an artifact where that was not done before.
+    pub(crate) async fn compile(
+        &self,
+        artifact: &Artifact,
+        progress: &dyn Progress,
+    ) -> Result<Ready, ArtifactError> {
+        let compiled = self.cache.compiled(artifact, &self.compiler, progress).await?;
+        Ok(Ready {
+            digest: artifact.digest.to_string(),
+            compiled: compiled.path,
+            description: compiled.description,
+        })
     }
 
     pub(crate) async fn load_from(
@@ -97,17 +110,12 @@ impl Host {
         progress: &dyn Progress,
     ) -> Result<Ready, ArtifactError> {
         let artifact = self.cache.fetch(source, fetch, progress).await?;
-        let compiled = self.cache.compiled(&artifact, &self.compiler, progress).await?;
-        Ok(Ready {
-            digest: artifact.digest.to_string(),
-            compiled: compiled.path,
-            description: compiled.description,
-        })
+        self.compile(&artifact, progress).await
     }
 
     /// How artifacts are pulled unless a component says otherwise.
     pub(crate) fn fetch_options(&self) -> &FetchOptions {
-        &self.fetch
+        &self.options
     }
 }
 

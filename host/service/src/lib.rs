@@ -13,6 +13,7 @@ mod deadline;
 mod error;
 mod exchange;
 mod failure;
+mod fused;
 mod host;
 mod instances;
 mod limits;

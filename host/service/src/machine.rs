@@ -56,21 +56,25 @@ impl Machine {
         Ok(())
     }
 
-    /// The component at `index` of a service, for triggers.
+    /// A component of a service, for triggers. `parts` are those that are in it, with their places in the manifest: its own first.
     pub(crate) fn callable(
         &self,
         service: &str,
-        (index, component): (usize, &Component),
+        parts: &[(usize, &Component)],
         ready: Ready,
         grants: GrantsBuilder,
     ) -> Result<Callable, ServiceError> {
-        admit(component, index, &ready.description)?;
+        let Some((_, component)) = parts.first().copied() else {
+            return Ok(Callable::Not(exports(&ready.description)));
+        };
+        admit(parts, &ready.description)?;
         let engine = self.engine(component, &ready)?;
         let recipe = Recipe {
             code: Arc::clone(&self.code),
             engine: engine.clone(),
             compiled: ready.compiled,
             description: ready.description,
+            parts: parts.len(),
             reuse: component.reuse.as_ref().map(ReuseLimits::from),
         };
         let world = recipe
@@ -107,11 +111,11 @@ impl Machine {
             });
         };
         let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
-        admit(component, 0, description)?;
+        admit(&[(0, component)], description)?;
         let engine = self.engine(component, ready)?;
         let linked = self
             .code
-            .linked(&engine, &ready.compiled, description)
+            .linked(&engine, &ready.compiled, description, 1)
             .map_err(|error| ServiceError::link(&component.name, error))?;
         let unit = unit(service, component, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))

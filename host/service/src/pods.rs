@@ -69,7 +69,7 @@ impl Pods {
     pub fn serve(&self, pod: PodComponent<'_>) -> Result<Serving, ServiceError> {
         let (name, component) = (pod.pod, pod.component);
         let (ready, grants) = pod.split()?;
-        match self.machine.callable(name, (0, component), ready, grants)? {
+        match self.machine.callable(name, &[(0, component)], ready, grants)? {
             Callable::Http(component, _) => Ok(Serving { component }),
             Callable::Not(exports) => Err(ServiceError::Exports {
                 component: component.name.clone(),

@@ -1,5 +1,7 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
+use crate::code::imports;
+use crate::fused::{Members, is_root};
 use crate::machine::Callable;
 use crate::respond::HttpComponent;
 use crate::stores::Parts;
@@ -8,7 +10,7 @@ use crate::volumes::Volumes;
 use crate::world::CALLABLE;
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
-use shoal_artifact::Progress;
+use shoal_artifact::{Artifact, Progress};
 use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio, keyvalue};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
@@ -110,12 +112,32 @@ impl Host {
             http: Vec::new(),
             _volumes: volumes,
         };
-        for (index, (component, grants)) in manifest.spec.components.iter().zip(grants).enumerate() {
-            let ready = self.load(component, base, &*progress(&component.name)).await?;
+        let components = &manifest.spec.components;
+        let listeners: Vec<_> = components.iter().map(|it| progress(&it.name)).collect();
+        let mut artifacts = Vec::new();
+        for (component, listener) in components.iter().zip(&listeners) {
+            artifacts.push(self.fetch(component, base, &**listener).await?);
+        }
+        let members = Members {
+            components,
+            artifacts: &artifacts,
+        };
+        for (index, component) in components.iter().enumerate() {
+            let (Some(listener), Some(artifact)) = (listeners.get(index), artifacts.get(index)) else {
+                continue;
+            };
+            if !is_root(&manifest.spec, index, false) {
+                service.add_part(component, artifact);
+                continue;
+            }
+            let (ready, places) = self.assemble(&members, index, &**listener).await?;
+            let parts: Vec<_> = places
+                .iter()
+                .filter_map(|at| Some((*at, components.get(*at)?)))
+                .collect();
+            let grants = with_linked(&grants, &parts)?;
             let digest = ready.digest.clone();
-            let callable = self
-                .machine
-                .callable(&service.name, (index, component), ready, grants)?;
+            let callable = self.machine.callable(&service.name, &parts, ready, grants)?;
             service.add(component, digest, callable);
         }
         service.route(manifest)?;
@@ -146,17 +168,38 @@ pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuil
     Ok(builder)
 }
 
-/// Refuses a component that imports what is neither granted nor linked.
-pub(crate) fn admit(
-    component: &Component,
-    index: usize,
-    description: &Description,
-) -> Result<(), ServiceError> {
-    let imports = description.imports.iter().map(|import| import.name.as_str());
-    shoal_capability::admit(imports, component, index).map_err(|denied| ServiceError::Denied {
-        component: component.name.clone(),
-        denied,
-    })
+/// The grants of the first part, with those of the others as what is linked into it. They are built for each whole anew: a limit on what
+/// a component prints counts where it runs.
+fn with_linked(
+    grants: &[GrantsBuilder],
+    parts: &[(usize, &Component)],
+) -> Result<GrantsBuilder, ServiceError> {
+    let mut builders = parts
+        .iter()
+        .filter_map(|(at, it)| Some((grants.get(*at)?.clone(), it)));
+    let mut root = builders.next().map(|(builder, _)| builder).unwrap_or_default();
+    for (builder, component) in builders {
+        let built = builder.build().map_err(|source| ServiceError::Capability {
+            component: component.name.clone(),
+            source,
+        })?;
+        root.linked.push(built);
+    }
+    Ok(root)
+}
+
+/// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself. `parts` are those
+/// that are in it, with their places in the manifest.
+pub(crate) fn admit(parts: &[(usize, &Component)], description: &Description) -> Result<(), ServiceError> {
+    for (place, (index, component)) in parts.iter().enumerate() {
+        let imports = imports(description, parts.len()).filter(|import| import.part == place);
+        let imports = imports.map(|import| import.interface);
+        shoal_capability::admit(imports, component, *index).map_err(|denied| ServiceError::Denied {
+            component: component.name.clone(),
+            denied,
+        })?;
+    }
+    Ok(())
 }
 
 /// What a component exports, for an error's text.
@@ -215,6 +258,15 @@ impl Service {
             }
         };
         self.components.push(ServiceComponent { name, digest, world });
+    }
+
+    /// A component that is ready in others alone.
+    fn add_part(&mut self, component: &Component, artifact: &Artifact) {
+        self.components.push(ServiceComponent {
+            name: component.name.clone(),
+            digest: artifact.digest.to_string(),
+            world: None,
+        });
     }
 
     /// Connects HTTP triggers with the components that they call.

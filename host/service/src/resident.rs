@@ -17,6 +17,8 @@ pub(crate) struct Recipe {
     pub(crate) engine: Engine,
     pub(crate) compiled: PathBuf,
     pub(crate) description: Description,
+    /// How many components it is in one.
+    pub(crate) parts: usize,
     pub(crate) reuse: Option<ReuseLimits>,
 }
 
@@ -25,7 +27,7 @@ impl Recipe {
     pub(crate) fn load(&self) -> Result<Option<World>, LinkError> {
         let linked = self
             .code
-            .linked(&self.engine, &self.compiled, &self.description)?;
+            .linked(&self.engine, &self.compiled, &self.description, self.parts)?;
         World::of(&self.description, &linked, self.reuse)
             .transpose()
             .map_err(LinkError::misfit("the world of its exports"))

@@ -15,6 +15,7 @@ mod http;
 mod instances;
 mod key_value;
 mod limits;
+mod links;
 mod manifests;
 mod outbound;
 mod persistent;

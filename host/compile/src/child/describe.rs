@@ -3,6 +3,8 @@
 use super::adapt::is_component;
 use crate::{Description, Export, Import, ItemKind, Kind, Variant};
 use anyhow::bail;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+use wasmparser::types::Types;
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures};
 
 /// The most imports or exports that a component may have: worlds have dozens.
@@ -19,7 +21,7 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
     } else {
         Kind::CoreModule
     };
-    let variant = variant(component)?;
+    let (variant, types) = validate(component)?;
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0u32;
     for payload in Parser::new(0).parse_all(component) {
@@ -32,6 +34,9 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
                     let import = import?;
                     let kind = match import.ty {
                         ComponentTypeRef::Func(_) => ItemKind::Function,
+                        ComponentTypeRef::Instance(_) if only_types(&types, import.name.name) => {
+                            ItemKind::Types
+                        }
                         ComponentTypeRef::Instance(_) => ItemKind::Interface,
                         _ => ItemKind::Other,
                     };
@@ -69,16 +74,33 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
     })
 }
 
-/// The plain engine's, where the component is valid without the concurrency of the component model.
-fn variant(component: &[u8]) -> anyhow::Result<Variant> {
+/// Which engine runs it: the plain one, where it is valid without the concurrency of the component model.
+fn validate(component: &[u8]) -> anyhow::Result<(Variant, Types)> {
     // Wasmtime's defaults without what the engine is built without; it validates again when it compiles.
     let plain = WasmFeatures::default().difference(WasmFeatures::CM_ASYNC);
-    if Validator::new_with_features(plain)
-        .validate_all(component)
-        .is_ok()
-    {
-        return Ok(Variant::Plain);
+    if let Ok(types) = Validator::new_with_features(plain).validate_all(component) {
+        return Ok((Variant::Plain, types));
     }
-    Validator::new_with_features(plain.union(WasmFeatures::CM_ASYNC)).validate_all(component)?;
-    Ok(Variant::Concurrent)
+    let concurrent = plain.union(WasmFeatures::CM_ASYNC);
+    let types = Validator::new_with_features(concurrent).validate_all(component)?;
+    Ok((Variant::Concurrent, types))
+}
+
+/// Whether an imported instance has nothing in it but types of values.
+fn only_types(types: &Types, import: &str) -> bool {
+    let types = types.as_ref();
+    let Some(ComponentEntityType::Instance(instance)) =
+        types.component_item_for_import(import).map(|it| it.ty)
+    else {
+        return false;
+    };
+    types[instance].exports.values().all(|it| {
+        matches!(
+            it.ty,
+            ComponentEntityType::Type {
+                created: ComponentAnyTypeId::Defined(_),
+                ..
+            }
+        )
+    })
 }

@@ -16,6 +16,9 @@ use std::io::{Read, Write};
 /// The largest artifact that is read, in bytes.
 const MAX_INPUT: u64 = 256 << 20;
 
+/// Changes with what a description says of the same component.
+const DESCRIPTION: u32 = 2;
+
 /// The child's `main`: `shoal-compile REQUEST MEMORY CPU`, with limits in bytes and seconds.
 ///
 /// # Errors
@@ -79,7 +82,7 @@ fn fingerprint() -> anyhow::Result<String> {
         engine(variant)?.precompile_compatibility_hash().hash(&mut hash);
     }
     // What is described, and how modules are adapted, belongs to this crate.
-    env!("CARGO_PKG_VERSION").hash(&mut hash);
+    (env!("CARGO_PKG_VERSION"), DESCRIPTION).hash(&mut hash);
     Ok(format!("{:016x}", hash.finish()))
 }
 

@@ -1,0 +1,1 @@
+//! Guests that call each other; one file each in `examples`.
