@@ -68,15 +68,19 @@ generated() { run check "generated files" scripts/generate.sh --check; }
 # The tests of pods, on a cluster of their own; on another one where KUBECONFIG names it.
 pods() {
     local tests=(cargo test --locked --workspace --features shoal-pods/cluster --test pods -- --test-threads 1)
+    local operator=(cargo test --locked --workspace --features shoal-operated/cluster --test operator -- --test-threads 1 --nocapture)
     if [ -n "${KUBECONFIG:-}" ]; then
         run tests "pods on the cluster of $KUBECONFIG" "${tests[@]}"
+        run tests "operator on the cluster of $KUBECONFIG" "${operator[@]}"
         return
     fi
     run check "what a cluster needs" scripts/setup.sh cluster || return
     run check "the programs of a cluster" scripts/cluster.sh build || return
     # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
     run check "a cluster" scripts/cluster.sh up --name test &&
-        run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}"
+        run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}" &&
+        # shellcheck disable=SC2016
+        run tests "operator" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' operator "${operator[@]}"
     run check "the cluster's end" scripts/cluster.sh down --name test
 }
 

@@ -71,6 +71,8 @@ impl Proxy {
             .kubectl
             .command(&["proxy", "--port=0", "--reject-paths=^$", "--reject-methods=^$"])
             .stdout(Stdio::piped())
+            // It reports every watch that was ended.
+            .stderr(Stdio::null())
             .spawn()
             .expect("kubectl proxy");
         let mut line = String::new();
