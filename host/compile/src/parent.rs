@@ -129,6 +129,16 @@ impl Compiler {
         self.read(Request::Describe, wasm, None).await
     }
 
+    /// Writes to `out` the component that the core module in `wasm` is made into, which a compiler of C wrote for a WIT world.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Compiler::compile`].
+    pub async fn componentize(&self, wasm: &Path, out: &Path) -> Result<Description, CompileError> {
+        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
+        self.read(Request::Componentize, wasm, Some((output, out))).await
+    }
+
     async fn read(
         &self,
         request: Request,

@@ -23,6 +23,7 @@ pub(crate) enum Report {
 pub(crate) enum Request {
     Compile,
     Describe,
+    Componentize,
     Fingerprint,
 }
 
@@ -31,14 +32,20 @@ impl Request {
         match self {
             Self::Compile => "compile",
             Self::Describe => "describe",
+            Self::Componentize => "componentize",
             Self::Fingerprint => "fingerprint",
         }
     }
 
     #[cfg(feature = "cranelift")]
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Compile, Self::Describe, Self::Fingerprint]
-            .into_iter()
-            .find(|request| request.as_str() == text)
+        [
+            Self::Compile,
+            Self::Describe,
+            Self::Componentize,
+            Self::Fingerprint,
+        ]
+        .into_iter()
+        .find(|request| request.as_str() == text)
     }
 }

@@ -149,3 +149,25 @@ async fn a_compiler_that_is_missing_is_named() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_core_module_becomes_the_component_of_its_world() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (core, out) = (folder.path().join("core.wasm"), folder.path().join("out.wasm"));
+    let of = |text: &str| std::fs::write(&core, wat::parse_str(text).expect("valid text")).expect("a file");
+    let compiler = compiler(CompileLimits::default());
+    // Names that follow the canonical ABI's stand for a world that nobody described.
+    of(
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "_initialize"))
+        (memory (export "memory") 1))"#,
+    );
+    compiler.componentize(&core, &out).await.expect("it fits");
+    let made = compiler.describe(&out).await.expect("what was made");
+    assert_eq!(made.kind, Kind::Component);
+    of(r#"(module (import "nobody" "knows" (func)) (memory (export "memory") 1))"#);
+    let refused = compiler.componentize(&core, &out).await;
+    assert!(
+        matches!(&refused, Err(CompileError::Invalid { reason }) if reason.contains("nobody")),
+        "{refused:?}"
+    );
+}

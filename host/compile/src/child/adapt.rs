@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use std::borrow::Cow;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
 use wasmparser::{Encoding, ExternalKind, Parser, Payload};
 
@@ -30,6 +31,29 @@ pub fn adapt(artifact: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
         })
         .and_then(|it| it.validate(true).encode())
         .context("the core module cannot be adapted to a component")?;
+    Ok(Cow::Owned(component))
+}
+
+/// The component that a core module is made into which a compiler of C wrote for a WIT world: its custom sections say which one.
+/// A component is left as it is.
+///
+/// # Errors
+///
+/// Where the module does not fit the world that it names, or imports what neither the world nor preview 1 has.
+pub fn componentize(module: &[u8]) -> anyhow::Result<Cow<'_, [u8]>> {
+    if is_component(module)? {
+        return Ok(Cow::Borrowed(module));
+    }
+    let component = wit_component::ComponentEncoder::default()
+        .module(module)
+        .and_then(|it| {
+            it.adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+            )
+        })
+        .and_then(|it| it.validate(true).encode())
+        .context("the core module can't be made into a component")?;
     Ok(Cow::Owned(component))
 }
 

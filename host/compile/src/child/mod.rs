@@ -4,7 +4,7 @@ mod adapt;
 mod describe;
 mod sandbox;
 
-pub use adapt::adapt;
+pub use adapt::{adapt, componentize};
 pub use describe::describe;
 
 use crate::report::{Report, Request};
@@ -28,7 +28,7 @@ pub fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [request, memory, cpu] = arguments.as_slice() else {
         bail!(
-            "shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|fingerprint BYTES SECONDS"
+            "shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|componentize|fingerprint BYTES SECONDS"
         );
     };
     let request = Request::parse(request).with_context(|| format!("unknown request {request:?}"))?;
@@ -47,6 +47,9 @@ pub fn main() -> anyhow::Result<()> {
         (false, Request::Describe) => adapt(&input)
             .and_then(|wasm| describe(&input, &wasm))
             .map(|it| (it, Vec::new())),
+        (false, Request::Componentize) => {
+            componentize(&input).and_then(|wasm| Ok((describe(&input, &wasm)?, wasm.into_owned())))
+        }
         (false, _) => compile(&input),
     };
     match done {
