@@ -5,6 +5,7 @@
 //! arguments ── subcommand ── shoal-service, shoal-artifact ──> result (stdout), events (console), Failure (stderr, exit code)
 //! ```
 
+mod build;
 mod cluster;
 mod completions;
 mod console;
@@ -14,6 +15,7 @@ mod failure;
 mod inspect;
 mod logs;
 mod manifests;
+mod new;
 mod output;
 mod progress;
 mod pull;
@@ -81,6 +83,8 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    New(new::New),
+    Build(build::Build),
     Up(up::Up),
     Run(run::Run),
     Push(push::Push),
@@ -137,6 +141,8 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 fn dispatch(cli: Cli, console: &Console) -> Outcome {
     let Cli { global, command } = cli;
     match command {
+        Command::New(new) => new::new(new, console),
+        Command::Build(build) => setup::block_on(build::build(build, console)),
         Command::Up(up) => setup::block_on(up::up(up, &global, console)),
         Command::Run(run) => setup::block_on(run::run(run, &global, console)),
         Command::Push(push) => setup::block_on(push::push(push, console)),

@@ -45,6 +45,8 @@ fn wrong_arguments_exit_with_2() {
         "shoal logs",
         "shoal logs a --since yesterday",
         "shoal status a -A",
+        "shoal new a",
+        "shoal new a -t cobol",
         "shoal completions csh",
         "shoal -o yaml version",
     ] {
