@@ -7,6 +7,7 @@
     reason = "tests; clippy sees helper functions as something else"
 )]
 
+mod command;
 mod crashes;
 mod endings;
 mod lifecycle;
