@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster, images) needs is there, and nothing more.
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, templates, bench, cluster, images) needs is there, and nothing more.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
 set -euo pipefail
@@ -10,7 +10,7 @@ if [ "${1:-}" = packages ]; then
     packages_only=true
     shift
 fi
-task=${1:?which task: build, demo, guests, fuzz, test, bench, cluster or images}
+task=${1:?which task: build, demo, guests, fuzz, test, templates, bench, cluster or images}
 
 # program, or a file:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
@@ -29,6 +29,16 @@ test)
         "docker-registry:docker-registry:the tests against a real registry"
         "redis-server:redis-server:the tests against a real Redis" "unshare:util-linux:the tests on a small disk")
     targets+=(wasm32-wasip1 wasm32-wasip2)
+    ;;
+templates)
+    programs+=("docker-registry:docker-registry:the tests against a real registry" "clang:clang:C" "wasm-ld:lld:linking C"
+        "/usr/include/wasm32-wasi/stdio.h:wasi-libc:C's library" "node:nodejs:JavaScript" "npm:npm:JavaScript's packages"
+        "python3:python3:Python" "go:golang:Go")
+    # clang's own functions for WebAssembly lie in a folder of its version.
+    compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a' >/dev/null ||
+        programs+=("clang's functions:libclang-rt-dev-wasm32:C")
+    python3 -c 'import ensurepip' 2>/dev/null || programs+=("venv:python3-venv:Python's packages")
+    targets+=(wasm32-wasip2)
     ;;
 bench)
     programs+=("wrk:wrk:load")
@@ -49,7 +59,7 @@ images)
     targets+=(wasm32-wasip2)
     ;;
 *)
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench, cluster and images" >&2
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, templates, bench, cluster and images" >&2
     exit 2
     ;;
 esac
@@ -97,5 +107,26 @@ for target in "${targets[@]}"; do
     fi
     rustup target add "$target"
 done
+
+# The languages' own packages, in a folder of ours; the tests of templates find them there.
+if [ "$task" = templates ]; then
+    tools=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}/tools
+    mkdir -p "$tools/javascript"
+    wanted=$(cat cli/templates/javascript/package.json.in cli/templates/python/requirements.txt.in)
+    if [ "$(cat "$tools/made-of" 2>/dev/null)" != "$wanted" ]; then
+        echo "setup: componentize-js and componentize-py into $tools"
+        sed 's/{{name}}/tools/' cli/templates/javascript/package.json.in >"$tools/javascript/package.json"
+        (cd "$tools/javascript" && npm install --silent --no-audit --no-fund)
+        python3 -m venv "$tools/python"
+        "$tools/python/bin/pip" install --quiet --disable-pip-version-check -r cli/templates/python/requirements.txt.in
+        echo "$wanted" >"$tools/made-of"
+    fi
+    if [ ! -x "$tools/bin/wit-bindgen" ]; then
+        echo "setup: wit-bindgen into $tools (minutes)"
+        CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+            cargo install --quiet --locked --version 0.63.0 --no-default-features --features c --root "$tools" wit-bindgen-cli
+        rm -rf "$tools/build"
+    fi
+fi
 
 scripts/claim.sh

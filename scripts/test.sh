@@ -102,6 +102,8 @@ all)
     need check "guests" env CARGO_TARGET_DIR="$cache/guests" e2e/guests/build.sh
     need check "the example" env CARGO_TARGET_DIR="$cache/examples" examples/greeter/build.sh
     run tests "tests" cargo test --locked --no-fail-fast --workspace
+    run check "the tools of templates' languages" scripts/setup.sh templates &&
+        run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates
     run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
     pods
