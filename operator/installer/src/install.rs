@@ -210,6 +210,7 @@ impl Work<'_> {
     /// The stages that are undone where one fails.
     async fn apply(&mut self, plan: &Plan, running: Option<Running>) -> Result<(), Error> {
         self.change(&plan.changes)?;
+        passed("configuration");
         let running = match running {
             Some(running) if plan.restart.is_none() => running,
             _ => {

@@ -71,6 +71,7 @@ pub async fn remove(options: &Options, force: bool) -> Result<(), Error> {
 impl Work<'_> {
     async fn forget(&mut self, changes: &[config::Change]) -> Result<(), Error> {
         self.change(changes)?;
+        passed("configuration");
         self.restart(
             "containerd still has the runtime",
             |running| match runtime::is_known(&running.config) {

@@ -50,7 +50,6 @@ impl Work<'_> {
             }
             passed("file");
         }
-        passed("configuration");
         Ok(())
     }
 

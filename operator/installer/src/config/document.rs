@@ -5,7 +5,27 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, Document as Spanned, DocumentMut, Item, Table, TableLike, value};
 
 use super::error::{ConfigError, line, syntax};
-use crate::runtime::{COMMENT, KIND, NAME, Runtime};
+use crate::runtime::{COMMENT, KIND, NAME, Runtime, Version};
+
+/// The runtime that containerd 1.x has where a file names none.
+const DEFAULT: &str = "runc";
+const DEFAULT_COMMENT: &str =
+    "# As containerd has it by itself, put here by shoal-installer: the table below would leave it out.\n";
+/// `pkg/cri/config/config_unix.go` of 1.7.
+const DEFAULT_RUNTIME: &str = "runtime_type = \"io.containerd.runc.v2\"
+[options]
+BinaryName = \"\"
+CriuImagePath = \"\"
+CriuPath = \"\"
+CriuWorkPath = \"\"
+IoGid = 0
+IoUid = 0
+NoNewKeyring = false
+NoPivotRoot = false
+Root = \"\"
+ShimCgroup = \"\"
+SystemdCgroup = false
+";
 
 /// A file.
 #[derive(Debug)]
@@ -86,12 +106,18 @@ impl Document {
         }
     }
 
+    /// Something below CRI's plugin.
+    fn at(&self, way: &[&str]) -> Option<&Item> {
+        let plugin = self
+            .spanned
+            .as_item()
+            .get("plugins")?
+            .get(plugin(self.version()))?;
+        way.iter().try_fold(plugin, |item, key| item.get(key))
+    }
+
     fn row(&self) -> Option<&Item> {
-        let mut item = self.spanned.as_item();
-        for key in ["plugins", plugin(self.version()), "containerd", "runtimes", NAME] {
-            item = item.get(key)?;
-        }
-        Some(item)
+        self.at(&["containerd", "runtimes", NAME])
     }
 
     /// Whether it has a row of ours; an error where a row with our name is somebody else's.
@@ -109,14 +135,46 @@ impl Document {
         }
     }
 
-    /// The text with our row in it.
-    pub(super) fn with_row(&self, runtime: &Runtime) -> Result<String, ConfigError> {
-        let found = self.has_row()?;
-        let mut table = runtime.table();
-        if found && self.row().is_some_and(|row| same(row, &table)) {
-            return Ok(self.text().to_owned());
+    /// As [`Self::with_row`], for a file in which a table of runtimes takes the place of the one that containerd `version` would have
+    /// without it (1.x): the default runtime is written down then, as containerd has it.
+    pub(super) fn with_only_row(&self, runtime: &Runtime, version: Version) -> Result<String, ConfigError> {
+        let containerd = self.at(&["containerd"]);
+        let name = containerd.and_then(|containerd| containerd.get("default_runtime_name")?.as_str());
+        let others = self.at(&["containerd", "runtimes"]).and_then(Item::as_table_like);
+        let others = others.is_some_and(|others| others.iter().any(|(name, _)| name != NAME));
+        let text = match others || name.is_some_and(|name| name != DEFAULT) {
+            true => self.text().to_owned(),
+            false => {
+                let mut document = self.spanned.clone().into_mut();
+                let mut table = self.default_runtime(version)?;
+                table.decor_mut().set_prefix(format!("\n{DEFAULT_COMMENT}"));
+                self.runtimes(&mut document)?.insert(DEFAULT, Item::Table(table));
+                self.checked(document)?
+            }
+        };
+        Self::parse(&self.path, &text)?.with_row(runtime)
+    }
+
+    fn default_runtime(&self, version: Version) -> Result<Table, ConfigError> {
+        let unwritable = |error: toml_edit::TomlError| ConfigError::Unwritable {
+            path: self.path.clone(),
+            reason: error.message().to_owned(),
+        };
+        let document: DocumentMut = DEFAULT_RUNTIME.parse().map_err(unwritable)?;
+        let mut table = document.as_table().clone();
+        if version.minor >= 7 {
+            table.insert("sandbox_mode", value("podsandbox"));
         }
-        let mut document = self.spanned.clone().into_mut();
+        // Printed where they are inserted, not where they stood.
+        table.set_position(None);
+        if let Some(options) = table.get_mut("options").and_then(Item::as_table_mut) {
+            options.set_position(None);
+        }
+        Ok(table)
+    }
+
+    /// The table of runtimes, made where it is missing.
+    fn runtimes<'a>(&self, document: &'a mut DocumentMut) -> Result<&'a mut dyn TableLike, ConfigError> {
         let mut parent: &mut dyn TableLike = document.as_table_mut();
         for key in ["plugins", plugin(self.version()), "containerd", "runtimes"] {
             let mut between = Table::new();
@@ -128,8 +186,19 @@ impl Document {
                 key: key.to_owned(),
             })?;
         }
+        Ok(parent)
+    }
+
+    /// The text with our row in it.
+    pub(super) fn with_row(&self, runtime: &Runtime) -> Result<String, ConfigError> {
+        let found = self.has_row()?;
+        let mut table = runtime.table();
+        if found && self.row().is_some_and(|row| same(row, &table)) {
+            return Ok(self.text().to_owned());
+        }
+        let mut document = self.spanned.clone().into_mut();
         table.decor_mut().set_prefix(format!("\n{COMMENT}"));
-        parent.insert(NAME, Item::Table(table));
+        self.runtimes(&mut document)?.insert(NAME, Item::Table(table));
         self.checked(document)
     }
 
@@ -234,6 +303,15 @@ fn normal(value: &toml_edit::Value) -> String {
 fn remove(table: &mut dyn TableLike, way: &[&str]) {
     let Some((key, rest)) = way.split_first() else {
         table.remove(NAME);
+        let ours = |item: &Item| {
+            let prefix = item.as_table().and_then(|table| table.decor().prefix());
+            prefix
+                .and_then(|prefix| prefix.as_str())
+                .is_some_and(|prefix| prefix.ends_with(DEFAULT_COMMENT))
+        };
+        if table.get(DEFAULT).is_some_and(ours) {
+            table.remove(DEFAULT);
+        }
         return;
     };
     let Some(child) = table.get_mut(key) else {

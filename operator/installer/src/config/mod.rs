@@ -161,11 +161,17 @@ impl Plan<'_> {
         }
         let deciding = loaded.iter().rev().find(|(_, document)| document.has_plugin());
         match deciding.or(loaded.first()) {
-            Some((path, document)) => Ok(vec![change(path.clone(), document.with_row(runtime)?)]),
+            Some((path, document)) => Ok(vec![change(
+                path.clone(),
+                document.with_only_row(runtime, self.situation.version)?,
+            )]),
             None => {
                 let text = format!("{COMMENT}version = 2\n");
                 let document = Document::parse(config, &text)?;
-                Ok(vec![change(config.clone(), document.with_row(runtime)?)])
+                Ok(vec![change(
+                    config.clone(),
+                    document.with_only_row(runtime, self.situation.version)?,
+                )])
             }
         }
     }
