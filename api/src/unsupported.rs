@@ -21,12 +21,6 @@ pub fn unsupported(service: &WasmService) -> Vec<Problem> {
                     .and_then(|source| env_source(source, &path)),
             );
         }
-        for (index, link) in component.links.iter().enumerate() {
-            if link.service.is_some() {
-                let path = path.field("links").index(index).field("service");
-                found.push(later(&path, "a link to another service"));
-            }
-        }
         if !component.capabilities.messaging.is_empty() {
             found.push(later(&path.field("capabilities").field("messaging"), "messaging"));
         }

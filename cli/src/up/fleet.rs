@@ -30,6 +30,8 @@ struct Member {
     /// What its files were when it was made ready.
     files: Stamps,
     service: Service,
+    /// Whether others can be linked to it.
+    linkable: bool,
     /// None where it has no HTTP trigger.
     running: Option<Running>,
 }
@@ -61,7 +63,7 @@ impl Fleet {
         let preparing = manifests
             .services
             .iter()
-            .map(|entry| self.prepare(entry, &objects, several));
+            .map(|entry| self.prepare(entry, &objects, several, linked(entry.name(), &manifests)));
         let (ready, failures): (Vec<_>, Vec<_>) =
             join_all(preparing).await.into_iter().partition(Result::is_ok);
         if !failures.is_empty() {
@@ -69,9 +71,15 @@ impl Fleet {
                 failures.into_iter().filter_map(Result::err).collect(),
             ));
         }
-        let ready = ready.into_iter().filter_map(Result::ok);
-        for ((entry, listener), (service, files)) in manifests.services.into_iter().zip(listeners).zip(ready)
-        {
+        let ready: Vec<_> = ready.into_iter().filter_map(Result::ok).collect();
+        let services: Vec<_> = ready.iter().map(|(service, _)| service).collect();
+        let loose = self.host.connect(&services);
+        if !loose.is_empty() {
+            return Err(Failure::all(loose.into_iter().map(Failure::from).collect()));
+        }
+        let linkable = linkables(&manifests);
+        let entries = manifests.services.into_iter().zip(listeners).zip(linkable);
+        for (((entry, listener), linkable), (service, files)) in entries.zip(ready) {
             let running = match listener {
                 Some(listener) => {
                     Some(serve(listener, service.routes(), ServerOptions::default()).map_err(Failure::new)?)
@@ -82,6 +90,7 @@ impl Fleet {
                 entry,
                 files,
                 service,
+                linkable,
                 running,
             });
         }
@@ -93,23 +102,32 @@ impl Fleet {
     pub(crate) async fn change(&mut self, manifests: Manifests) {
         let objects = manifests.objects();
         let all = manifests.shared != self.shared;
+        let linkable = linkables(&manifests);
         let names: Vec<_> = manifests.services.iter().map(|it| it.name().to_owned()).collect();
-        for entry in manifests.services {
-            let place = self.members.iter().position(|it| it.entry.name() == entry.name());
-            let same = |member: &Member| {
-                member.entry.service == entry.service
-                    && member.entry.base == entry.base
-                    && member.files == watch::stamps(entry.files())
-            };
-            let member = place.and_then(|place| self.members.get(place));
-            if !all && member.is_some_and(same) {
-                continue;
+        let mut left: Vec<_> = manifests.services.into_iter().zip(linkable).collect();
+        // What is linked to a service that changes too, or is new, fits once that was taken over.
+        loop {
+            let (before, mut failed) = (left.len(), Vec::new());
+            for (entry, linkable) in left {
+                if all || !self.has(&entry, linkable) {
+                    let place = self.place(entry.name());
+                    if let Err(failure) = self.take(place, entry.clone(), &objects, linkable).await {
+                        failed.push((entry, linkable, failure));
+                    }
+                }
             }
-            if let Err(failure) = self.take(place, entry, &objects).await {
-                self.console.send(Event::Kept {
-                    error: failure.message().to_owned(),
-                });
+            if failed.is_empty() || failed.len() == before {
+                for (_, _, failure) in failed {
+                    self.console.send(Event::Kept {
+                        error: failure.message().to_owned(),
+                    });
+                }
+                break;
             }
+            left = failed
+                .into_iter()
+                .map(|(entry, linkable, _)| (entry, linkable))
+                .collect();
         }
         self.shared = manifests.shared;
         let (stay, go): (Vec<_>, Vec<_>) = self
@@ -117,12 +135,55 @@ impl Fleet {
             .drain(..)
             .partition(|it| names.iter().any(|name| name == it.entry.name()));
         self.members = stay;
+        if !go.is_empty() {
+            for loose in self.host.connect(&self.services()) {
+                self.console.send(Event::Kept {
+                    error: loose.to_string(),
+                });
+            }
+        }
         for member in go {
             self.console.send(Event::Removed {
                 service: member.entry.name().to_owned(),
             });
             tokio::spawn(end(member, self.grace));
         }
+    }
+
+    fn services(&self) -> Vec<&Service> {
+        self.members.iter().map(|member| &member.service).collect()
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.members.iter().position(|it| it.entry.name() == name)
+    }
+
+    /// Whether it runs already as it is now.
+    fn has(&self, entry: &Entry, linkable: bool) -> bool {
+        let member = self.place(entry.name()).and_then(|place| self.members.get(place));
+        member.is_some_and(|member| {
+            member.entry.service == entry.service
+                && member.entry.base == entry.base
+                && (member.linkable || !linkable)
+                && member.files == watch::stamps(entry.files())
+        })
+    }
+
+    /// Leads all links to where they belong once `service` is there, in place of the member at `place` if there is one. Where one
+    /// leads nowhere, all stay as they were.
+    fn connect(&self, place: Option<usize>, service: &Service) -> Result<(), Failure> {
+        let mut services = self.services();
+        match place.and_then(|place| services.get_mut(place)) {
+            Some(before) => *before = service,
+            None => services.push(service),
+        }
+        let loose = self.host.connect(&services);
+        if loose.is_empty() {
+            return Ok(());
+        }
+        // What ran before was connected before.
+        self.host.connect(&self.services());
+        Err(Failure::all(loose.into_iter().map(Failure::from).collect()))
     }
 
     /// Lets requests in flight finish, and ends.
@@ -142,14 +203,22 @@ impl Fleet {
         }
     }
 
-    async fn take(&mut self, place: Option<usize>, entry: Entry, objects: &Objects) -> Result<(), Failure> {
-        let (service, files) = self.prepare(&entry, objects, true).await?;
+    async fn take(
+        &mut self,
+        place: Option<usize>,
+        entry: Entry,
+        objects: &Objects,
+        linkable: bool,
+    ) -> Result<(), Failure> {
+        let (service, files) = self.prepare(&entry, objects, true, linkable).await?;
+        self.connect(place, &service)?;
         let Some(member) = place.and_then(|place| self.members.get_mut(place)) else {
             let running = self.listener(&entry, &service).await?;
             self.joined(Member {
                 entry,
                 files,
                 service,
+                linkable,
                 running,
             });
             return Ok(());
@@ -160,7 +229,7 @@ impl Fleet {
                 running.replace(service.routes());
             }
             let before = std::mem::replace(&mut member.service, service);
-            (member.entry, member.files) = (entry, files);
+            (member.entry, member.files, member.linkable) = (entry, files, linkable);
             self.console.send(Event::Reloaded {
                 service: member.entry.name().to_owned(),
             });
@@ -180,6 +249,7 @@ impl Fleet {
             entry,
             files,
             service,
+            linkable,
             running,
         });
         Ok(())
@@ -200,6 +270,7 @@ impl Fleet {
         entry: &Entry,
         objects: &Objects,
         several: bool,
+        linkable: bool,
     ) -> Result<(Service, Stamps), Failure> {
         // Before they are read: a change that comes while they are read is seen as one.
         let files = watch::stamps(entry.files());
@@ -215,7 +286,7 @@ impl Fleet {
         };
         let prepared = self
             .host
-            .prepare(&entry.service, objects, &entry.base, &listener)
+            .prepare(&entry.service, objects, &entry.base, linkable, &listener)
             .await;
         match prepared.map_err(Failure::from) {
             Ok(service) => Ok((service, files)),
@@ -253,6 +324,21 @@ async fn end(member: Member, grace: Duration) -> bool {
     };
     drop(service);
     done
+}
+
+/// For each service, whether another is linked to it.
+fn linkables(manifests: &Manifests) -> Vec<bool> {
+    let services = manifests.services.iter();
+    services.map(|it| linked(it.name(), manifests)).collect()
+}
+
+fn linked(name: &str, manifests: &Manifests) -> bool {
+    let components = manifests
+        .services
+        .iter()
+        .flat_map(|it| &it.service.spec.components);
+    let mut links = components.flat_map(|it| &it.links);
+    links.any(|link| link.service.as_deref() == Some(name))
 }
 
 fn has_http(entry: &Entry) -> bool {

@@ -9,6 +9,7 @@
 
 mod clocks;
 mod config;
+mod context;
 mod environment;
 mod error;
 mod filesystem;
@@ -25,12 +26,13 @@ mod state;
 mod stdio;
 mod views;
 
+pub use context::{CallContext, Trace};
 pub use error::CapabilityError;
 pub use filesystem::Mount;
 pub use grants::{Grants, GrantsBuilder};
 pub use link::{Import, link};
 pub use logs::{LogSink, RequestId, Stream};
-pub use network::{Dialer, LocalDialer, NetworkOptions};
+pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
 pub use secret::Secret;
 pub use shoal_admission::{Denied, Reason, admit};
 pub use shoal_network::{Policy, RuleError};

@@ -3,7 +3,7 @@
 
 use crate::clocks::Clocks;
 use crate::network::{self, Hooks, Outbound};
-use crate::{Grants, RequestId};
+use crate::{CallContext, Grants, RequestId};
 use shoal_engine::{Bounded, Limiter};
 use std::fmt;
 use std::sync::Arc;
@@ -117,6 +117,19 @@ impl State {
         }
     }
 
+    /// What the call that the instance works on carries along.
+    pub fn context(&self) -> &CallContext {
+        &self.root.hooks.context
+    }
+
+    /// Tells an instance what the call carries along that it works on now.
+    pub fn set_context(&mut self, context: CallContext) {
+        self.root.hooks.context = context;
+        for part in self.linked.iter_mut().flatten() {
+            part.hooks.context = context;
+        }
+    }
+
     /// Handles to host resources.
     pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
@@ -140,7 +153,9 @@ impl State {
                 linked[at].get_or_insert_with(|| {
                     // A part that nothing was said of has nothing, and in no case what another has.
                     let grants = root.grants().linked.get(at).cloned().unwrap_or_default();
-                    Box::new(Part::new(grants, root.hooks.request))
+                    let mut part = Part::new(grants, root.hooks.request);
+                    part.hooks.context = root.hooks.context;
+                    Box::new(part)
                 })
             }
         };

@@ -1,6 +1,7 @@
 //! Native code, mapped and linked: once for each compiled file, however many components run it. When it is mapped and unmapped is
 //! decided in `resident`.
 
+use crate::links::Binding;
 use shoal_capability::{CapabilityError, Import, State};
 use shoal_compile::{Description, ItemKind};
 use shoal_compose::Owned;
@@ -38,6 +39,8 @@ pub(crate) enum LinkError {
     Capability(#[from] CapabilityError),
     #[error("the compiled file no longer holds what it held")]
     Uncallable,
+    #[error("{0}")]
+    Crossing(Box<crate::links::Crossing>),
     #[error("it does not fit {world}: {source:#}")]
     World {
         world: &'static str,
@@ -77,23 +80,44 @@ impl Code {
         compiled: &Path,
         description: &Description,
         parts: usize,
+        bindings: &[Binding],
     ) -> Result<Arc<Linked>, LinkError> {
+        if !bindings.is_empty() {
+            // Where its links lead is this component's own business, whoever else runs the same file.
+            return link(engine, compiled, description, parts, bindings).map(Arc::new);
+        }
         if let Some(linked) = self.table().get(compiled) {
             return Ok(linked);
         }
         // Outside of the lock: of two that come at the same time, one works for nothing.
-        let loaded = engine.load(compiled)?;
-        let mut linker = Linker::new(engine.wasmtime());
-        shoal_capability::link(&mut linker, imports(description, parts))?;
-        let pre = linker
-            .instantiate_pre(loaded.component())
-            .map_err(LinkError::misfit("what Shoal provides"))?;
-        Ok(self.table().put(compiled, Linked { loaded, pre }))
+        let linked = link(engine, compiled, description, parts, &[])?;
+        Ok(self.table().put(compiled, linked))
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn link(
+    engine: &Engine,
+    compiled: &Path,
+    description: &Description,
+    parts: usize,
+    bindings: &[Binding],
+) -> Result<Linked, LinkError> {
+    let loaded = engine.load(compiled)?;
+    let mut linker = Linker::new(engine.wasmtime());
+    let ours =
+        imports(description, parts).filter(|import| !bindings.iter().any(|it| it.import == import.name));
+    shoal_capability::link(&mut linker, ours)?;
+    for binding in bindings {
+        binding.define(&mut linker, loaded.component())?;
+    }
+    let pre = linker
+        .instantiate_pre(loaded.component())
+        .map_err(LinkError::misfit("what Shoal provides"))?;
+    Ok(Linked { loaded, pre })
 }
 
 impl Table {

@@ -86,7 +86,7 @@ impl Program {
     /// Runs it to its end, or for as long as `timeout` allows.
     pub async fn run(&self, timeout: Option<Duration>) -> Exit {
         let (unit, pre) = (&self.unit, self.linked.pre.clone());
-        let (_permit, mut store) = unit.store(&self.linked.loaded, unit.next_request()).await;
+        let (_permit, mut store) = unit.store(&self.linked.loaded, unit.next_request().into()).await;
         let called = async {
             if self.concurrent {
                 use wasmtime_wasi::p3::bindings::CommandPre;

@@ -1,11 +1,13 @@
 //! Why a service can't be run, with the component and what to do.
 
 use crate::code::LinkError;
+use crate::links::{Crossing, ServiceLink, texts};
 use crate::stores::StoreError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_capability::{CapabilityError, Denied};
 use shoal_engine::EngineError;
+use shoal_link::Misfit;
 
 /// A service that can't be run.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,51 @@ pub enum ServiceError {
     /// The components are linked in a way that can't be.
     #[error(transparent)]
     Compose(#[from] shoal_compose::ComposeError),
+    /// A link to another service, of what the component does not import.
+    #[error("component {component}: links: it does not import {import}")]
+    NotImported {
+        /// The component's name.
+        component: String,
+        /// What is linked.
+        import: String,
+    },
+    /// What is linked can't cross from one service to another.
+    #[error(transparent)]
+    Crossing(#[from] Box<Crossing>),
+    /// A link to a service that is not here.
+    #[error("{link}, which does not run here; what runs here is {}", list_with(.services, ", "))]
+    NoService {
+        /// The link.
+        link: ServiceLink,
+        /// The services that are here.
+        services: Vec<String>,
+    },
+    /// A link to a service that does not export the interface.
+    #[error("{link}, which does not export it; it exports {}", nothing_or(.exports))]
+    NotExported {
+        /// The link.
+        link: ServiceLink,
+        /// What it exports.
+        exports: Vec<String>,
+    },
+    /// A link to a service that exports the interface more than once.
+    #[error("{link}, and more than one of its components exports it: {}", list_with(.components, ", "))]
+    Ambiguous {
+        /// The link.
+        link: ServiceLink,
+        /// The components.
+        components: Vec<String>,
+    },
+    /// A link to an interface of other types.
+    #[error("{link}, which exports {export} with other types:{}", texts(.misfits))]
+    LinkMisfit {
+        /// The link.
+        link: ServiceLink,
+        /// The export.
+        export: String,
+        /// Where they differ.
+        misfits: Vec<Misfit>,
+    },
     /// The compiled component could not be loaded.
     #[error("component {component}: {source}")]
     Engine {
@@ -91,6 +138,7 @@ impl ServiceError {
         let component = component.to_owned();
         match error {
             LinkError::Engine(source) => Self::Engine { component, source },
+            LinkError::Crossing(crossing) => Self::Crossing(crossing),
             LinkError::Capability(source) => Self::Capability { component, source },
             LinkError::World { world, source } => Self::World {
                 component,
@@ -103,6 +151,13 @@ impl ServiceError {
                 wanted: "empty the cache and try again".to_owned(),
             },
         }
+    }
+}
+
+fn nothing_or(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => list_with(names, ", "),
     }
 }
 

@@ -34,7 +34,22 @@ pub(crate) enum Failure {
     /// The answer is too large to be sent.
     #[error("limits.responseBody: the component's answer has more than the {limit} bytes allowed")]
     ResponseBody { limit: u64 },
+    /// Services call each other in a circle, or nearly.
+    #[error(
+        "services call each other, one within the other, more than {} deep",
+        shoal_link::MAX_DEPTH
+    )]
+    TooDeep,
+    /// What another service asked for is more than the host holds for one call.
+    #[error(
+        "the values of one call between services may take {} MiB of the host's memory, and these take more: pass less, or bytes by wasi:http",
+        VALUES >> 20
+    )]
+    Values,
 }
+
+/// Bytes of the host's memory that the values of one call may take: wasmtime's default for what a guest hands to its host.
+const VALUES: usize = 128 << 20;
 
 impl Failure {
     fn status(&self) -> StatusCode {
@@ -44,7 +59,8 @@ impl Failure {
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::ErrorCode { .. } => StatusCode::BAD_GATEWAY,
+            Self::ErrorCode { .. } | Self::Values => StatusCode::BAD_GATEWAY,
+            Self::TooDeep => StatusCode::LOOP_DETECTED,
         }
     }
 
@@ -52,18 +68,23 @@ impl Failure {
     pub(crate) fn by_sender(&self) -> bool {
         matches!(
             self,
-            Self::Busy { .. } | Self::RequestBody { .. } | Self::BadRequest { .. }
+            Self::Busy { .. } | Self::RequestBody { .. } | Self::BadRequest { .. } | Self::TooDeep
         )
     }
 
-    /// The answer for the sender. A trap's text can tell of the inside of a component, so it goes to the log alone.
-    pub(crate) fn response(&self, request: RequestId) -> Response {
-        let said = match self {
+    /// What whoever called is told. A trap's text can tell of the inside of a component, so it goes to the log alone.
+    pub(crate) fn told(&self) -> String {
+        match self {
             Self::Fault(Fault::Trap { .. }) => "the component trapped; its log says where".to_owned(),
             Self::Fault(Fault::Host { .. }) => "the component ended; its log says why".to_owned(),
             Self::Unavailable { .. } => "the component can't be loaded; the log says why".to_owned(),
             other => other.to_string(),
-        };
+        }
+    }
+
+    /// The answer for the sender.
+    pub(crate) fn response(&self, request: RequestId) -> Response {
+        let said = self.told();
         let mut response = text(self.status(), format!("{said} (request {request})\n"));
         if let Self::Busy { .. } = self {
             let soon = http::HeaderValue::from_static("1");

@@ -1,7 +1,10 @@
 //! What all services of a process share: artifacts, compiler, stores, and the machine that runs them. A service of its own is in `prepare`.
 
+use crate::Service;
 use crate::ServiceError;
+use crate::links;
 use crate::machine::{Machine, Ready};
+use crate::neighbours::Neighbourhood;
 use crate::redis::Clients;
 use crate::stores::Stores;
 use shoal_api::{Component, ImagePullPolicy};
@@ -35,6 +38,7 @@ pub struct HostOptions {
 pub struct Host {
     pub(crate) machine: Machine,
     pub(crate) logs: Arc<dyn Logs>,
+    pub(crate) neighbours: Arc<Neighbourhood>,
     pub(crate) cache: Cache,
     compiler: Compiler,
     options: FetchOptions,
@@ -54,12 +58,25 @@ impl Host {
         Self {
             machine: Machine::new(pool, unload_after),
             logs,
+            neighbours: Arc::default(),
             cache,
             compiler,
             options: fetch,
             stores: Stores::default(),
             clients: Clients::default(),
         }
+    }
+
+    /// Makes these all the services of the host: their links lead to each other, and they answer each other's requests by name. Links
+    /// that were bound before are led to the services that are here now.
+    ///
+    /// # Errors
+    ///
+    /// Every link that leads nowhere; its calls fail until it does.
+    pub fn connect(&self, services: &[&Service]) -> Vec<ServiceError> {
+        let routes = services.iter().map(|it| (it.name().to_owned(), it.routes()));
+        self.neighbours.replace(routes);
+        links::connect(services)
     }
 
     /// Brings a component here. Paths of files begin at `base`.

@@ -2,8 +2,8 @@
 
 use crate::code::Linked;
 use crate::limits::ReuseLimits;
-use crate::unit::Unit;
-use shoal_capability::{RequestId, State};
+use crate::unit::{Cause, Unit};
+use shoal_capability::State;
 use shoal_engine::{Fault, Permit};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -54,14 +54,15 @@ impl<T: Template> Instances<T> {
     }
 
     /// An instance for one request.
-    pub(crate) async fn take(&self, unit: &Unit, request: RequestId) -> Result<Live<T::Instance>, Fault> {
+    pub(crate) async fn take(&self, unit: &Unit, cause: Cause) -> Result<Live<T::Instance>, Fault> {
         if self.reuse.is_some()
             && let Some(mut live) = self.idle().pop()
         {
-            live.store.data_mut().set_request(request);
+            live.store.data_mut().set_request(cause.id);
+            live.store.data_mut().set_context(cause.context);
             return Ok(live);
         }
-        let (permit, mut store) = unit.store(&self.linked.loaded, request).await;
+        let (permit, mut store) = unit.store(&self.linked.loaded, cause).await;
         match self.template.instantiate(&mut store).await {
             Ok(instance) => Ok(Live {
                 store,

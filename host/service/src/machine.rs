@@ -1,8 +1,11 @@
 //! What runs components, whoever brought them: engines, mapped code, and who unmaps it. Artifacts are brought by `host`; for a pod
 //! they are there already (`pods`).
 
-use crate::code::Code;
+use crate::code::{Code, LinkError, Linked};
+use crate::exported::{Exported, Plain};
+use crate::instances::Instances;
 use crate::limits::ReuseLimits;
+use crate::links::{Binding, Offer, Want, bindings, is_own, offers, wants};
 use crate::prepare::{admit, exports};
 use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
@@ -32,11 +35,18 @@ pub(crate) struct Ready {
 }
 
 /// A component that is linked.
-pub(crate) enum Callable {
-    /// A trigger can call it.
-    Http(Arc<HttpComponent>, &'static str),
-    /// None can, with what it exports.
-    Not(String),
+pub(crate) struct Callable {
+    pub(crate) http: Http,
+    pub(crate) wants: Vec<Want>,
+    pub(crate) offers: Vec<Offer>,
+}
+
+/// What a trigger of HTTP finds.
+pub(crate) enum Http {
+    /// It can call it.
+    Yes(Arc<HttpComponent>, &'static str),
+    /// It can't, with what it exports.
+    No(String),
 }
 
 impl Machine {
@@ -57,17 +67,20 @@ impl Machine {
     }
 
     /// A component of a service, for triggers. `parts` are those that are in it, with their places in the manifest: its own first.
+    /// Other services may call it where it is `linkable`.
     pub(crate) fn callable(
         &self,
         service: &str,
         parts: &[(usize, &Component)],
         ready: Ready,
         grants: GrantsBuilder,
+        linkable: bool,
     ) -> Result<Callable, ServiceError> {
         let Some((_, component)) = parts.first().copied() else {
-            return Ok(Callable::Not(exports(&ready.description)));
+            return Err(ServiceError::Manifest(Vec::new()));
         };
         admit(parts, &ready.description)?;
+        let bindings: Arc<[Binding]> = bindings(parts, &ready.description)?.into();
         let engine = self.engine(component, &ready)?;
         let recipe = Recipe {
             code: Arc::clone(&self.code),
@@ -76,20 +89,67 @@ impl Machine {
             description: ready.description,
             parts: parts.len(),
             reuse: component.reuse.as_ref().map(ReuseLimits::from),
+            bindings,
+            world: World::of,
         };
-        let world = recipe
-            .load()
-            .map_err(|error| ServiceError::link(&component.name, error))?;
-        let Some(world) = world else {
-            return Ok(Callable::Not(exports(&recipe.description)));
+        let failed = |error| ServiceError::link(&component.name, error);
+        let linked = recipe.linked().map_err(failed)?;
+        let unit = Arc::new(unit(service, component, engine, grants)?);
+        let wants = wants(&recipe.bindings, linked.loaded.component());
+        let offers = match linkable {
+            true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
+            false => Vec::new(),
         };
-        let name = World::name(&world);
-        let callable = Arc::new(HttpComponent {
-            unit: Arc::new(unit(service, component, engine, grants)?),
+        let http = match recipe.load().map_err(failed)? {
+            Some(world) => {
+                let name = World::name(&world);
+                let resident = Resident::new(recipe, world);
+                let callable = Arc::new(HttpComponent { unit, resident });
+                self.sweeper.add(&callable);
+                Http::Yes(callable, name)
+            }
+            None => Http::No(exports(&recipe.description)),
+        };
+        Ok(Callable { http, wants, offers })
+    }
+
+    /// What other services can call of a component.
+    fn offers(
+        &self,
+        unit: &Arc<Unit>,
+        recipe: &Recipe<World>,
+        linked: &Arc<Linked>,
+    ) -> Result<Vec<Offer>, LinkError> {
+        if !recipe
+            .description
+            .exports
+            .iter()
+            .any(|it| is_own(&it.name, it.kind))
+        {
+            return Ok(Vec::new());
+        }
+        let recipe = Recipe {
+            code: Arc::clone(&recipe.code),
+            engine: recipe.engine.clone(),
+            compiled: recipe.compiled.clone(),
+            description: recipe.description.clone(),
+            parts: recipe.parts,
+            reuse: recipe.reuse,
+            bindings: Arc::clone(&recipe.bindings),
+            world: |_, linked: &Arc<Linked>, reuse| {
+                Some(Ok(Instances::new(Plain(linked.pre.clone()), linked, reuse)))
+            },
+        };
+        let Some(world) = recipe.load()? else {
+            return Ok(Vec::new());
+        };
+        let description = recipe.description.clone();
+        let exported = Arc::new(Exported {
+            unit: Arc::clone(unit),
             resident: Resident::new(recipe, world),
         });
-        self.sweeper.add(&callable);
-        Ok(Callable::Http(callable, name))
+        self.sweeper.add(&exported);
+        Ok(offers(&exported, &description, linked.loaded.component()))
     }
 
     /// A component of `wasi:cli`, to be run once.
@@ -115,7 +175,7 @@ impl Machine {
         let engine = self.engine(component, ready)?;
         let linked = self
             .code
-            .linked(&engine, &ready.compiled, description, 1)
+            .linked(&engine, &ready.compiled, description, 1, &[])
             .map_err(|error| ServiceError::link(&component.name, error))?;
         let unit = unit(service, component, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))
@@ -147,10 +207,27 @@ fn unit(
     Ok(Unit::new(service, component, engine, grants))
 }
 
+/// What can be unmapped while nobody uses it.
+trait Sweep: Send + Sync + 'static {
+    fn sweep(&self);
+}
+
+impl Sweep for HttpComponent {
+    fn sweep(&self) {
+        self.resident.sweep();
+    }
+}
+
+impl Sweep for Exported {
+    fn sweep(&self) {
+        self.resident.sweep();
+    }
+}
+
 /// Looks at all components from time to time and unmaps those that were not used.
 struct Sweeper {
     every: Duration,
-    components: Arc<Mutex<Vec<Weak<HttpComponent>>>>,
+    components: Arc<Mutex<Vec<Weak<dyn Sweep>>>>,
     started: OnceLock<()>,
 }
 
@@ -163,8 +240,9 @@ impl Sweeper {
         }
     }
 
-    fn add(&self, component: &Arc<HttpComponent>) {
-        lock(&self.components).push(Arc::downgrade(component));
+    fn add<S: Sweep>(&self, component: &Arc<S>) {
+        let component: Weak<dyn Sweep> = Arc::downgrade(component) as _;
+        lock(&self.components).push(component);
         self.started.get_or_init(|| {
             let (every, components) = (self.every, Arc::downgrade(&self.components));
             tokio::spawn(async move {
@@ -175,7 +253,7 @@ impl Sweeper {
                     };
                     lock(&components).retain(|component| {
                         let component = component.upgrade();
-                        component.inspect(|it| it.resident.sweep()).is_some()
+                        component.inspect(|it| it.sweep()).is_some()
                     });
                 }
             });

@@ -2,7 +2,7 @@
 //! worker's counterpart of `host`.
 
 use crate::command::variables;
-use crate::machine::{Callable, Machine, Ready};
+use crate::machine::{Http, Machine, Ready};
 use crate::prepare::granted;
 use crate::respond::HttpComponent;
 use crate::values::{self, Objects};
@@ -69,9 +69,12 @@ impl Pods {
     pub fn serve(&self, pod: PodComponent<'_>) -> Result<Serving, ServiceError> {
         let (name, component) = (pod.pod, pod.component);
         let (ready, grants) = pod.split()?;
-        match self.machine.callable(name, &[(0, component)], ready, grants)? {
-            Callable::Http(component, _) => Ok(Serving { component }),
-            Callable::Not(exports) => Err(ServiceError::Exports {
+        let callable = self
+            .machine
+            .callable(name, &[(0, component)], ready, grants, false)?;
+        match callable.http {
+            Http::Yes(component, _) => Ok(Serving { component }),
+            Http::No(exports) => Err(ServiceError::Exports {
                 component: component.name.clone(),
                 exports,
                 wanted: format!("a pod that serves exports {CALLABLE}"),

@@ -2,7 +2,8 @@
 
 use crate::code::imports;
 use crate::fused::{Members, is_root};
-use crate::machine::Callable;
+use crate::links::{Offer, Want};
+use crate::machine::{Callable, Http};
 use crate::respond::HttpComponent;
 use crate::stores::Parts;
 use crate::values::{self, Objects};
@@ -26,6 +27,9 @@ pub struct Service {
     /// Components that no trigger can call, with what they export.
     uncallable: BTreeMap<String, String>,
     http: Vec<(String, String)>,
+    /// What its components want of other services, and what they have for them.
+    pub(crate) wants: Vec<Want>,
+    pub(crate) offers: Vec<Offer>,
     _volumes: Volumes,
 }
 
@@ -42,7 +46,8 @@ pub struct ServiceComponent {
 
 impl Host {
     /// Makes a service ready: its artifacts are here, compiled, allowed to run, and linked. Paths of files begin at `base`;
-    /// `progress` makes a listener for each component, by its name.
+    /// `progress` makes a listener for each component, by its name. With `linkable`, other services may be linked to it; call
+    /// [`Host::connect`] once all of them are ready.
     ///
     /// # Errors
     ///
@@ -52,6 +57,7 @@ impl Host {
         manifest: &WasmService,
         objects: &Objects,
         base: &Path,
+        linkable: bool,
         progress: &(dyn Fn(&str) -> Box<dyn Progress> + Sync),
     ) -> Result<Service, ServiceError> {
         let unsupported = shoal_api::unsupported(manifest);
@@ -99,6 +105,9 @@ impl Host {
                     builder.stores.insert(grant.name.clone(), store);
                 }
             }
+            if let Some(network) = &mut builder.network {
+                network.neighbours = Some(Arc::clone(&self.neighbours) as _);
+            }
             grants.push(builder);
         }
         if !problems.is_empty() {
@@ -110,6 +119,8 @@ impl Host {
             callable: BTreeMap::new(),
             uncallable: BTreeMap::new(),
             http: Vec::new(),
+            wants: Vec::new(),
+            offers: Vec::new(),
             _volumes: volumes,
         };
         let components = &manifest.spec.components;
@@ -126,7 +137,7 @@ impl Host {
             let (Some(listener), Some(artifact)) = (listeners.get(index), artifacts.get(index)) else {
                 continue;
             };
-            if !is_root(&manifest.spec, index, false) {
+            if !is_root(&manifest.spec, index, linkable) {
                 service.add_part(component, artifact);
                 continue;
             }
@@ -137,7 +148,9 @@ impl Host {
                 .collect();
             let grants = with_linked(&grants, &parts)?;
             let digest = ready.digest.clone();
-            let callable = self.machine.callable(&service.name, &parts, ready, grants)?;
+            let callable = self
+                .machine
+                .callable(&service.name, &parts, ready, grants, linkable)?;
             service.add(component, digest, callable);
         }
         service.route(manifest)?;
@@ -247,12 +260,14 @@ impl Service {
 
     fn add(&mut self, component: &Component, digest: String, callable: Callable) {
         let name = component.name.clone();
-        let world = match callable {
-            Callable::Http(callable, world) => {
+        self.wants.extend(callable.wants);
+        self.offers.extend(callable.offers);
+        let world = match callable.http {
+            Http::Yes(callable, world) => {
                 self.callable.insert(name.clone(), callable);
                 Some(world)
             }
-            Callable::Not(exports) => {
+            Http::No(exports) => {
                 self.uncallable.insert(name.clone(), exports);
                 None
             }

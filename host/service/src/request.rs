@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use shoal_trigger::http::Request;
+use shoal_trigger::http::{BodyError, Request};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,6 +31,14 @@ pub(crate) fn limited<B>(
     })
 }
 
+/// What a guest is told of a body that broke off.
+fn broken(error: BodyError) -> Error {
+    match error.downcast::<hyper::Error>() {
+        Ok(error) => Error::Hyper(*error),
+        Err(_) => Error::ConnectionTerminated,
+    }
+}
+
 /// Whether the request says itself that its body is too large (RFC 9110 section 8.6).
 pub(crate) fn declares_more_than(request: &Request, limit: u64) -> bool {
     request.body().size_hint().lower() > limit
@@ -39,7 +47,7 @@ pub(crate) fn declares_more_than(request: &Request, limit: u64) -> bool {
 impl<B> Body for RequestBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<hyper::Error>,
+    B::Error: Into<BodyError>,
 {
     type Data = Bytes;
     type Error = Error;
@@ -50,7 +58,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(Error::Hyper(error.into())))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(broken(error.into())))),
             None => return Poll::Ready(None),
         };
         if let Some(data) = frame.data_ref() {

@@ -1,9 +1,9 @@
 //! A component's native code: mapped when it is called, unmapped when nobody has called it for a while. At rest it is a file on
 //! disk and a row in a table.
 
-use crate::code::{Code, LinkError};
+use crate::code::{Code, LinkError, Linked};
 use crate::limits::ReuseLimits;
-use crate::world::World;
+use crate::links::Binding;
 use arc_swap::ArcSwapOption;
 use shoal_compile::Description;
 use shoal_engine::Engine;
@@ -11,8 +11,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How a component that is linked is taken for something; none where it is no such thing.
+pub(crate) type Taken<W> = fn(&Description, &Arc<Linked>, Option<ReuseLimits>) -> Option<wasmtime::Result<W>>;
+
 /// All that is needed to map a component. Whether it may run has been decided.
-pub(crate) struct Recipe {
+pub(crate) struct Recipe<W> {
     pub(crate) code: Arc<Code>,
     pub(crate) engine: Engine,
     pub(crate) compiled: PathBuf,
@@ -20,32 +23,44 @@ pub(crate) struct Recipe {
     /// How many components it is in one.
     pub(crate) parts: usize,
     pub(crate) reuse: Option<ReuseLimits>,
+    /// Imports that other services provide.
+    pub(crate) bindings: Arc<[Binding]>,
+    /// What callers want it as; none where it is no such thing.
+    pub(crate) world: Taken<W>,
 }
 
-impl Recipe {
-    /// Maps and links the component. None where no trigger can call it.
-    pub(crate) fn load(&self) -> Result<Option<World>, LinkError> {
-        let linked = self
-            .code
-            .linked(&self.engine, &self.compiled, &self.description, self.parts)?;
-        World::of(&self.description, &linked, self.reuse)
+impl<W> Recipe<W> {
+    /// Maps the component, and links it.
+    pub(crate) fn linked(&self) -> Result<Arc<Linked>, LinkError> {
+        self.code.linked(
+            &self.engine,
+            &self.compiled,
+            &self.description,
+            self.parts,
+            &self.bindings,
+        )
+    }
+
+    /// The same, as what callers want. None where it is no such thing.
+    pub(crate) fn load(&self) -> Result<Option<W>, LinkError> {
+        (self.world)(&self.description, &self.linked()?, self.reuse)
             .transpose()
             .map_err(LinkError::misfit("the world of its exports"))
     }
 }
 
-/// A component that a trigger can call.
-pub(crate) struct Resident {
-    recipe: Recipe,
-    world: ArcSwapOption<World>,
+/// A component that somebody can call.
+pub(crate) struct Resident<W> {
+    recipe: Recipe<W>,
+    world: ArcSwapOption<W>,
     loading: Mutex<()>,
     /// Since the last sweep.
     used: AtomicBool,
 }
 
-impl Resident {
+impl<W> Resident<W> {
     /// A component that is mapped already.
-    pub(crate) fn new(recipe: Recipe, world: World) -> Self {
+    pub(crate) fn new(recipe: Recipe<W>, world: W) -> Self {
         Self {
             recipe,
             world: ArcSwapOption::from_pointee(world),
@@ -56,7 +71,7 @@ impl Resident {
 
     /// The component, mapped for this call where it is not. That takes a fraction of a millisecond and no compilation, so it is
     /// done here and now.
-    pub(crate) fn world(&self) -> Result<Arc<World>, LinkError> {
+    pub(crate) fn world(&self) -> Result<Arc<W>, LinkError> {
         // Written only where it changes, so that cores don't take the line from each other for every request.
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);

@@ -10,21 +10,25 @@ use crate::failure::Failure;
 use crate::request::declares_more_than;
 use crate::resident::Resident;
 use crate::response::{ResponseBody, Writer};
-use crate::unit::Unit;
+use crate::unit::{Cause, Unit};
 use crate::world::{Call, World};
 use http_body::Body as _;
-use shoal_capability::RequestId;
+use shoal_capability::{CallContext, RequestId, Trace};
 use shoal_engine::{Fault, metered};
+use shoal_link::MAX_DEPTH;
 use shoal_trigger::http::{Body, Handler, Request, Responding, Response};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::Instant;
 
+/// What logs call a request that came from another service of this process.
+pub(crate) const LOCAL: &str = "a request between services";
+
 /// A component behind an HTTP trigger.
 pub(crate) struct HttpComponent {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) resident: Resident,
+    pub(crate) resident: Resident<World>,
 }
 
 impl HttpComponent {
@@ -35,7 +39,7 @@ impl HttpComponent {
             text: error.to_string(),
         })?;
         let limit = unit.limits.request_timeout;
-        let made = world.try_instance(unit, unit.next_request());
+        let made = world.try_instance(unit, unit.next_request().into());
         match by(after(Instant::now(), limit), metered(unit.meter(), made)).await {
             Ok(made) => made,
             Err(Passed) => Err(Fault::Deadline { limit }),
@@ -72,12 +76,14 @@ async fn respond(
     request: Request,
 ) -> Result<Response, Failure> {
     check(unit, &request)?;
-    let deadline = after(Instant::now(), unit.limits.request_timeout);
+    let outer = request.extensions().get().copied().unwrap_or_default();
+    let deadline = before(after(Instant::now(), unit.limits.request_timeout), &outer);
+    let context = context(&request, outer, deadline)?;
     let place = by(deadline, unit.admission.enter())
         .await
         .map_err(|passed| late(unit, passed))??;
     let exchange = Exchange::new();
-    let call = world.call(unit, id, request, &exchange);
+    let call = world.call(unit, Cause { id, context }, request, &exchange);
     let mut call: Call = {
         let (unit, exchange) = (Arc::clone(unit), Arc::clone(&exchange));
         Box::pin(async move {
@@ -123,6 +129,27 @@ async fn respond(
         .then(|| Writer::new(exchange, spawn(unit, id, call)));
     let origin = (Arc::clone(unit), id);
     Ok(response.map(|body| Body::new(ResponseBody::new(body, limit, writer, origin))))
+}
+
+/// Whichever comes first: this deadline, or that of the one who waits for the answer.
+pub(crate) fn before(deadline: Instant, outer: &CallContext) -> Instant {
+    outer.deadline.map_or(deadline, |outer| outer.min(deadline))
+}
+
+/// What the request carries along to whatever its component calls.
+fn context(request: &Request, outer: CallContext, deadline: Instant) -> Result<CallContext, Failure> {
+    if outer.depth > MAX_DEPTH {
+        return Err(Failure::TooDeep);
+    }
+    let said = request
+        .headers()
+        .get("traceparent")
+        .and_then(|it| it.to_str().ok());
+    Ok(CallContext {
+        deadline: Some(deadline),
+        trace: said.and_then(Trace::parse).or(outer.trace),
+        depth: outer.depth,
+    })
 }
 
 /// What can be refused before an instance is made.

@@ -3,7 +3,7 @@
 use crate::admission::Admission;
 use crate::limits::UnitLimits;
 use shoal_api::Component;
-use shoal_capability::{Grants, RequestId, State};
+use shoal_capability::{CallContext, Grants, RequestId, State};
 use shoal_engine::{Engine, Fault, Limiter, Loaded, Meter, Permit};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -23,6 +23,25 @@ pub(crate) struct Unit {
     /// Where the numbers of its requests begin: anywhere, so that two components, or two runs, share none in a log.
     first_request: u64,
     next_request: AtomicU64,
+}
+
+/// What an instance works for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cause {
+    /// The request, as the logs of its component have it.
+    pub(crate) id: RequestId,
+    /// What it carries along.
+    pub(crate) context: CallContext,
+}
+
+impl From<RequestId> for Cause {
+    /// A request that nothing is known of.
+    fn from(id: RequestId) -> Self {
+        Self {
+            id,
+            context: CallContext::default(),
+        }
+    }
 }
 
 /// What a component has used since it was started, and uses now.
@@ -70,10 +89,11 @@ impl Unit {
     }
 
     /// Room in the pool, and a store for a new instance.
-    pub(crate) async fn store(&self, loaded: &Loaded, request: RequestId) -> (Permit, Store<State>) {
+    pub(crate) async fn store(&self, loaded: &Loaded, cause: Cause) -> (Permit, Store<State>) {
         let permit = self.engine.acquire(loaded).await;
         let limiter = Limiter::new(self.limits.instance, Arc::clone(&self.meter));
-        let state = State::new(Arc::clone(&self.grants), request, limiter);
+        let mut state = State::new(Arc::clone(&self.grants), cause.id, limiter);
+        state.set_context(cause.context);
         (permit, self.engine.store(state))
     }
 

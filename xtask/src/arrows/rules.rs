@@ -149,6 +149,11 @@ pub(crate) const RULES: Rules = Rules {
             why: WHY_HOST,
         },
         Room {
+            folder: "host/link",
+            may_use: &[to("api"), to("host/capability")],
+            why: WHY_HOST,
+        },
+        Room {
             folder: "host/trigger",
             may_use: &[to("api"), to("host/redis")],
             why: WHY_HOST,

@@ -46,7 +46,7 @@ impl Logs for Nowhere {
 }
 
 /// A host as `shoal up` has it, but for the log, and that it unmaps nothing by itself.
-fn host(corpus: &Corpus) -> Host {
+pub(crate) fn host(corpus: &Corpus) -> Host {
     let options = HostOptions {
         pool: PoolOptions::default(),
         fetch: FetchOptions::default(),
@@ -69,7 +69,7 @@ fn manifest(index: usize) -> anyhow::Result<WasmService> {
 }
 
 /// The services in a manifest.
-fn services(text: &str, name: &str) -> anyhow::Result<Vec<WasmService>> {
+pub(crate) fn services(text: &str, name: &str) -> anyhow::Result<Vec<WasmService>> {
     let documents = parse(text, name).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!(problems.join("\n"))
@@ -81,9 +81,9 @@ fn services(text: &str, name: &str) -> anyhow::Result<Vec<WasmService>> {
     Ok(services.collect())
 }
 
-async fn prepare(host: &Host, manifest: &WasmService, base: &Path) -> anyhow::Result<Service> {
+pub(crate) async fn prepare(host: &Host, manifest: &WasmService, base: &Path) -> anyhow::Result<Service> {
     Ok(host
-        .prepare(manifest, &Objects::default(), base, &|_| Box::new(()))
+        .prepare(manifest, &Objects::default(), base, true, &|_| Box::new(()))
         .await?)
 }
 
@@ -97,7 +97,7 @@ fn unload(service: &Service) -> anyhow::Result<()> {
 }
 
 /// Serves on a free port of loopback.
-async fn listen(routes: Routes) -> anyhow::Result<Running> {
+pub(crate) async fn listen(routes: Routes) -> anyhow::Result<Running> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     Ok(shoal_trigger::http::serve(
         listener,

@@ -1,5 +1,5 @@
 //! Does `?op=` by calling the component that it is linked to: add, text, bytes (of `?size=`), find, attempt and must (what `?what=`
-//! says); `env` shows its own variables. `?times=` repeats the call and answers the last result.
+//! says); `env` shows its own variables, `none`, `make-text` and `make-bytes` call nobody. `?times=` repeats the call and answers the last result.
 
 use guest_http::wasip2::http::types::{IncomingRequest, ResponseOutparam};
 use guest_http::{Query, answer};
@@ -45,6 +45,9 @@ fn run(query: &Query) -> Result<String, String> {
         "must" => calls::must(what),
         "env" => format!("{:?}", std::env::vars().collect::<Vec<_>>()),
         "none" => "none".to_owned(),
+        // What `text` and `bytes` do before and after they call.
+        "make-text" => std::hint::black_box("x".repeat(size)).len().to_string(),
+        "make-bytes" => std::hint::black_box(vec![7u8; size]).len().to_string(),
         other => return Err(format!("no such op: {other}")),
     })
 }

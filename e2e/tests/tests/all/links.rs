@@ -206,6 +206,17 @@ async fn a_malicious_dependency_gets_nothing_and_the_log_says_what_it_tried() {
     }
 }
 
+/// A dependency answers with a pointer that would lie in its caller's memory, were there one for both.
+#[tokio::test]
+async fn a_pointer_means_nothing_in_another_components_memory() {
+    let links = json!([{"import": "test:links/wild", "component": "lib"}]);
+    let web = component("web", "link_wild_web", json!({"links": links}));
+    let lib = component("lib", "link_wild_pointer", json!({}));
+    let shoal = Shoal::up(&service("wild", &[("/", web), ("", lib)], json!({}))).await;
+    get(shoal.address(), "/secret").await.has(500, "trapped");
+    shoal.says("wild", "out of bounds").await;
+}
+
 #[test]
 fn links_that_cannot_be_are_told_before_anything_runs() {
     let web = |links: Value| component("web", "link_web", json!({"links": links}));

@@ -20,6 +20,7 @@ mod manifests;
 mod outbound;
 mod persistent;
 mod registry;
+mod service_links;
 mod services;
 mod shutdown;
 mod sockets;

@@ -2,7 +2,8 @@
 //! instance lives for one request, and one instance must not see what is left in another's connection.
 
 use super::outbound::{Failure, Outbound, Permit};
-use super::tls;
+use super::{neighbours, tls};
+use crate::CallContext;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
@@ -14,10 +15,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::future::ready;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -42,9 +44,22 @@ pub(crate) async fn send(
     outbound: Arc<Outbound>,
     mut request: Request<WasiBody>,
     options: Option<RequestOptions>,
+    context: CallContext,
 ) -> Result<(Response<WasiBody>, Work), Error> {
     let options = options.unwrap_or_default();
     let target = Target::of(&request)?;
+    if !target.tls
+        && let Some(neighbour) = outbound
+            .neighbour(&target.host, target.port)
+            .map_err(|failure| told(&failure))?
+    {
+        let answer = neighbours::ask(&outbound, neighbour, request, target.path, context);
+        let answer = timeout(options.first_byte_timeout.unwrap_or(PATIENCE), answer).await;
+        return Ok((
+            answer.map_err(|_| Error::ConnectionReadTimeout)??,
+            Box::new(ready(Ok(()))),
+        ));
+    }
     let opened = timeout(
         options.connect_timeout.unwrap_or(PATIENCE),
         open(&outbound, &target),
@@ -166,7 +181,7 @@ impl Target {
 }
 
 /// What the guest is told of a failure.
-fn told(failure: &Failure) -> Error {
+pub(super) fn told(failure: &Failure) -> Error {
     match failure {
         Failure::Refused(_) => Error::HttpRequestDenied,
         Failure::TooMany(_) => Error::ConnectionLimitReached,
@@ -240,7 +255,7 @@ impl Body for Patient {
             }
             Poll::Pending => {}
         }
-        ready!(self.limit.as_mut().poll(context));
+        std::task::ready!(self.limit.as_mut().poll(context));
         Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }
 

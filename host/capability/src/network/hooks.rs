@@ -3,7 +3,7 @@
 use super::Network;
 use super::client::{self, Work};
 use super::outbound::Outbound;
-use crate::{Grants, RequestId};
+use crate::{CallContext, Grants, RequestId};
 use http::header::HeaderName;
 use std::sync::{Arc, LazyLock};
 use wasmtime_wasi_http::{
@@ -17,6 +17,7 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct Hooks {
     grants: Arc<Grants>,
     pub(crate) request: RequestId,
+    pub(crate) context: CallContext,
     /// Made when the guest first uses the network.
     outbound: Option<Arc<Outbound>>,
 }
@@ -26,6 +27,7 @@ impl Hooks {
         Self {
             grants,
             request,
+            context: CallContext::default(),
             outbound: None,
         }
     }
@@ -74,11 +76,11 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _processed: Work,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Work)>> + Send> {
-        let outbound = self.outbound();
+        let (outbound, context) = (self.outbound(), self.context);
         Box::new(async move {
             // Admission refused the import where nothing was granted.
             let outbound = outbound.ok_or(Error::HttpRequestDenied)?;
-            client::send(outbound, request, options).await
+            client::send(outbound, request, options, context).await
         })
     }
 }

@@ -10,11 +10,13 @@ mod client;
 mod dialer;
 mod hooks;
 mod lookup;
+mod neighbours;
 mod outbound;
 mod sockets;
 mod tls;
 
 pub use dialer::{Dialer, LocalDialer};
+pub use neighbours::{Neighbour, Neighbours};
 
 pub(crate) use hooks::Hooks;
 pub(crate) use lookup::Names;
@@ -35,6 +37,8 @@ pub struct NetworkOptions {
     pub dialer: Arc<dyn Dialer>,
     /// `limits.outboundConnections`: how many connections and sockets an instance may have open at once.
     pub connections: u32,
+    /// Services in this process, which are asked without a connection.
+    pub neighbours: Option<Arc<dyn Neighbours>>,
     /// Certificate authorities that outgoing HTTPS trusts; none means those that browsers trust.
     pub roots: Option<rustls::RootCertStore>,
 }
@@ -46,6 +50,7 @@ impl NetworkOptions {
             policy,
             dialer: Arc::new(LocalDialer),
             connections,
+            neighbours: None,
             roots: None,
         }
     }
@@ -55,6 +60,7 @@ impl NetworkOptions {
             policy,
             dialer,
             connections,
+            neighbours,
             roots,
         } = self;
         let tls = roots.map_or_else(tls::public, |roots| Arc::new(tls::config(roots)));
@@ -62,6 +68,7 @@ impl NetworkOptions {
             policy,
             dialer,
             connections,
+            neighbours,
             tls,
             report,
         }

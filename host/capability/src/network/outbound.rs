@@ -2,7 +2,7 @@
 //! address that no granted name led to, in this very instance, is not connectable; so a name that is made to point elsewhere
 //! between question and connection (DNS rebinding) gains nothing.
 
-use super::Dialer;
+use super::{Dialer, Neighbour, Neighbours};
 use crate::RequestId;
 use crate::report::Report;
 use shoal_api::Protocol;
@@ -23,6 +23,7 @@ pub(crate) struct Network {
     pub(crate) dialer: Arc<dyn Dialer>,
     /// `limits.outboundConnections`
     pub(crate) connections: u32,
+    pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
     pub(crate) tls: Arc<rustls::ClientConfig>,
     pub(crate) report: Arc<Report>,
 }
@@ -73,6 +74,29 @@ impl Outbound {
 
     pub(crate) fn policy(&self) -> &Policy {
         &self.network.policy
+    }
+
+    /// The service of this process that goes by a host's name, if the name is granted. Its address does not matter: it has none here.
+    pub(crate) fn neighbour(&self, host: &str, port: u16) -> Result<Option<Arc<dyn Neighbour>>, Failure> {
+        let Some(neighbour) = self
+            .network
+            .neighbours
+            .as_ref()
+            .and_then(|it| it.find(host, port))
+        else {
+            return Ok(None);
+        };
+        let name = HostName::parse(host).ok_or_else(|| {
+            self.log(
+                Refusal::NoName {
+                    name: host.to_owned(),
+                }
+                .into(),
+            )
+        })?;
+        let allowed = self.network.policy.resolve(&name, Some((port, Protocol::Tcp)));
+        allowed.map_err(|refusal| self.log(refusal.into()))?;
+        Ok(Some(neighbour))
     }
 
     /// Takes a place for one connection; [`Outbound::close`] gives it back.

@@ -4,8 +4,8 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
 use crate::request::limited;
-use crate::unit::Unit;
-use shoal_capability::{RequestId, State};
+use crate::unit::{Cause, Unit};
+use shoal_capability::State;
 use shoal_trigger::http::Request;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -33,11 +33,11 @@ impl Template for Http2 {
 pub(super) async fn call(
     instances: Arc<Instances<Http2>>,
     unit: Arc<Unit>,
-    id: RequestId,
+    cause: Cause,
     request: Request,
     exchange: Arc<Exchange>,
 ) -> Result<(), Failure> {
-    let mut live = instances.take(&unit, id).await?;
+    let mut live = instances.take(&unit, cause).await?;
     let limit = unit.limits.request_body;
     let called = async {
         let store = &mut live.store;

@@ -4,10 +4,10 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
 use crate::request::limited;
-use crate::unit::Unit;
+use crate::unit::{Cause, Unit};
 use futures::channel::oneshot;
 use http_body_util::BodyExt;
-use shoal_capability::{RequestId, State};
+use shoal_capability::State;
 use shoal_trigger::http::Request;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -36,11 +36,11 @@ impl Template for Http3 {
 pub(super) async fn call(
     instances: Arc<Instances<Http3>>,
     unit: Arc<Unit>,
-    id: RequestId,
+    cause: Cause,
     request: Request,
     exchange: Arc<Exchange>,
 ) -> Result<(), Failure> {
-    let mut live = instances.take(&unit, id).await?;
+    let mut live = instances.take(&unit, cause).await?;
     let request = limited(request, unit.limits.request_body, &exchange).map(BodyExt::boxed_unsync);
     let called = async {
         let (sender, head) = oneshot::channel();

@@ -13,8 +13,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
-use crate::unit::Unit;
-use shoal_capability::RequestId;
+use crate::unit::{Cause, Unit};
 use shoal_compile::Description;
 use shoal_engine::Fault;
 use shoal_trigger::http::Request;
@@ -70,11 +69,11 @@ impl World {
     }
 
     /// Makes an instance and throws it away.
-    pub(crate) async fn try_instance(&self, unit: &Unit, id: RequestId) -> Result<(), Fault> {
+    pub(crate) async fn try_instance(&self, unit: &Unit, cause: Cause) -> Result<(), Fault> {
         match self {
-            Self::Http2(instances) => instances.take(unit, id).await.map(drop),
-            Self::Http3(instances) => instances.take(unit, id).await.map(drop),
-            Self::MyService(instances) => instances.take(unit, id).await.map(drop),
+            Self::Http2(instances) => instances.take(unit, cause).await.map(drop),
+            Self::Http3(instances) => instances.take(unit, cause).await.map(drop),
+            Self::MyService(instances) => instances.take(unit, cause).await.map(drop),
         }
     }
 
@@ -82,22 +81,22 @@ impl World {
     pub(crate) fn call(
         &self,
         unit: &Arc<Unit>,
-        id: RequestId,
+        cause: Cause,
         request: Request,
         exchange: &Arc<Exchange>,
     ) -> Call {
         let (unit, exchange) = (Arc::clone(unit), Arc::clone(exchange));
         match self {
             Self::Http2(instances) => {
-                Box::pin(http2::call(Arc::clone(instances), unit, id, request, exchange))
+                Box::pin(http2::call(Arc::clone(instances), unit, cause, request, exchange))
             }
             Self::Http3(instances) => {
-                Box::pin(http3::call(Arc::clone(instances), unit, id, request, exchange))
+                Box::pin(http3::call(Arc::clone(instances), unit, cause, request, exchange))
             }
             Self::MyService(instances) => Box::pin(my_service::call(
                 Arc::clone(instances),
                 unit,
-                id,
+                cause,
                 request,
                 exchange,
             )),

@@ -5,11 +5,11 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
 use crate::request::limited;
-use crate::unit::Unit;
+use crate::unit::{Cause, Unit};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Full};
-use shoal_capability::{RequestId, State};
+use shoal_capability::State;
 use shoal_trigger::http::Request;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -48,12 +48,12 @@ impl Template for MyService {
 pub(super) async fn call(
     instances: Arc<Instances<MyService>>,
     unit: Arc<Unit>,
-    id: RequestId,
+    cause: Cause,
     request: Request,
     exchange: Arc<Exchange>,
 ) -> Result<(), Failure> {
     let text = text(request, unit.limits.request_body, &exchange).await?;
-    let mut live = instances.take(&unit, id).await?;
+    let mut live = instances.take(&unit, cause).await?;
     match live.instance.call_async(&mut live.store, (text,)).await {
         Ok((answer,)) => {
             instances.give_back(live);

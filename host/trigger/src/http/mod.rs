@@ -1,8 +1,10 @@
 //! The HTTP trigger: 1.1 and 2 without TLS (h2c by prior knowledge, RFC 9113 section 3.3), with path routes.
 
+mod body;
 mod routes;
 mod server;
 
+pub use body::RequestBody;
 pub use routes::Routes;
 pub use server::{Running, ServerOptions, serve};
 
@@ -11,8 +13,8 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use std::pin::Pin;
 
-/// A request as it comes from the wire; its body is read as the handler asks for it.
-pub type Request = http::Request<hyper::body::Incoming>;
+/// A request; its body is read as the handler asks for it.
+pub type Request = http::Request<RequestBody>;
 /// Why a body ended before its end; the connection is aborted, so that nobody takes a part for the whole.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of an answer.

@@ -1,7 +1,8 @@
 //! Accepts connections and speaks HTTP on them. Who answers is in `routes`.
 
-use super::{Body, Request, Response, Routes};
+use super::{Body, Request, RequestBody, Response, Routes};
 use arc_swap::ArcSwap;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -146,9 +147,9 @@ impl Server {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let builder = self.builder();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: http::Request<Incoming>| {
             let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.respond(request).await) }
+            async move { Ok::<_, Infallible>(server.respond(request.map(RequestBody::Wire)).await) }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {

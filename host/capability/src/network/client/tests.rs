@@ -85,9 +85,14 @@ async fn a_request_goes_to_the_host_that_is_granted_and_comes_back() {
     let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", false).await;
     let outbound = outbound(address);
     for _ in 0..5 {
-        let sent = send(outbound.clone(), get(&format!("http://{address}/x?y")), None)
-            .await
-            .expect("sent");
+        let sent = send(
+            outbound.clone(),
+            get(&format!("http://{address}/x?y")),
+            None,
+            CallContext::default(),
+        )
+        .await
+        .expect("sent");
         assert_eq!(sent.0.status(), 200);
         assert_eq!(read(sent).await.expect("a body"), b"hello");
     }
@@ -116,7 +121,9 @@ async fn the_head_is_what_an_origin_server_expects_and_the_body_is_sent() {
         .header("host", "x")
         .body(body)
         .expect("a request");
-    let sent = send(outbound(address), request, None).await.expect("sent");
+    let sent = send(outbound(address), request, None, CallContext::default())
+        .await
+        .expect("sent");
     assert_eq!(sent.0.status(), 204);
     let seen = seen.await.expect("seen");
     assert!(
@@ -129,7 +136,14 @@ async fn the_head_is_what_an_origin_server_expects_and_the_body_is_sent() {
 async fn what_is_not_granted_is_denied_before_anything_is_sent() {
     let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
     let other = outbound_with("127.0.0.2", address.port(), 2, None);
-    let denied = send(other, get(&format!("http://{address}/")), None).await.err();
+    let denied = send(
+        other,
+        get(&format!("http://{address}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .err();
     assert!(matches!(denied, Some(Error::HttpRequestDenied)), "{denied:?}");
     let granted = outbound(address);
     for uri in [
@@ -139,7 +153,9 @@ async fn what_is_not_granted_is_denied_before_anything_is_sent() {
         "http://2130706433/",
         "http://127.0.0.1/",
     ] {
-        let denied = send(granted.clone(), get(uri), None).await.err();
+        let denied = send(granted.clone(), get(uri), None, CallContext::default())
+            .await
+            .err();
         assert!(
             matches!(denied, Some(Error::HttpRequestDenied)),
             "{uri}: {denied:?}"
@@ -182,27 +198,31 @@ async fn open_answers_count_as_connections() {
     let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", false).await;
     let outbound = outbound(address);
     let uri = format!("http://{address}/");
-    let first = send(outbound.clone(), get(&uri), None)
+    let first = send(outbound.clone(), get(&uri), None, CallContext::default())
         .await
         .expect("one, with its question for the address");
-    let refused = send(outbound.clone(), get(&uri), None).await.map(read);
+    let refused = send(outbound.clone(), get(&uri), None, CallContext::default())
+        .await
+        .map(read);
     drop(first);
     let Ok(reading) = refused else {
         panic!("two are allowed")
     };
     assert_eq!(reading.await.expect("a body"), b"hello");
     let one = outbound_with("127.0.0.1", address.port(), 1, None);
-    let held = send(one.clone(), get(&uri), None)
+    let held = send(one.clone(), get(&uri), None, CallContext::default())
         .await
         .expect("an address needs no question");
-    let refused = send(one.clone(), get(&uri), None).await.err();
+    let refused = send(one.clone(), get(&uri), None, CallContext::default())
+        .await
+        .err();
     assert!(
         matches!(refused, Some(Error::ConnectionLimitReached)),
         "{refused:?}"
     );
     drop(held);
     assert!(
-        send(one, get(&uri), None).await.is_ok(),
+        send(one, get(&uri), None, CallContext::default()).await.is_ok(),
         "the place is free again"
     );
 }
@@ -210,15 +230,25 @@ async fn open_answers_count_as_connections() {
 #[tokio::test]
 async fn servers_that_stall_or_break_end_in_an_error() {
     let silent = server(b"", false).await;
-    let error = send(outbound(silent), get(&format!("http://{silent}/")), short())
-        .await
-        .err();
+    let error = send(
+        outbound(silent),
+        get(&format!("http://{silent}/")),
+        short(),
+        CallContext::default(),
+    )
+    .await
+    .err();
     assert!(matches!(error, Some(Error::ConnectionReadTimeout)), "{error:?}");
 
     let stalling = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", false).await;
-    let sent = send(outbound(stalling), get(&format!("http://{stalling}/")), short())
-        .await
-        .expect("a head");
+    let sent = send(
+        outbound(stalling),
+        get(&format!("http://{stalling}/")),
+        short(),
+        CallContext::default(),
+    )
+    .await
+    .expect("a head");
     let error = pin!(read(sent)).await.err();
     assert!(matches!(error, Some(Error::ConnectionReadTimeout)), "{error:?}");
 
@@ -228,15 +258,25 @@ async fn servers_that_stall_or_break_end_in_an_error() {
         (b"SSH-2.0-OpenSSH_9.9\r\n", "another protocol"),
     ] {
         let address = server(answer, true).await;
-        let error = send(outbound(address), get(&format!("http://{address}/")), None)
-            .await
-            .err();
+        let error = send(
+            outbound(address),
+            get(&format!("http://{address}/")),
+            None,
+            CallContext::default(),
+        )
+        .await
+        .err();
         assert!(error.is_some(), "{what}");
     }
     let cut = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", true).await;
-    let sent = send(outbound(cut), get(&format!("http://{cut}/")), None)
-        .await
-        .expect("a head");
+    let sent = send(
+        outbound(cut),
+        get(&format!("http://{cut}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .expect("a head");
     let error = read(sent).await.err();
     assert!(matches!(error, Some(Error::HttpResponseIncomplete)), "{error:?}");
 }
@@ -246,9 +286,14 @@ async fn a_refused_connection_is_told_as_such() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("an address");
     drop(listener);
-    let error = send(outbound(address), get(&format!("http://{address}/")), None)
-        .await
-        .err();
+    let error = send(
+        outbound(address),
+        get(&format!("http://{address}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .err();
     assert!(matches!(error, Some(Error::ConnectionRefused)), "{error:?}");
 }
 
@@ -284,24 +329,39 @@ async fn https_checks_who_answers() {
     roots.add(certificate).expect("a root");
 
     let trusting = outbound_with("localhost", port, 2, Some(roots.clone()));
-    let sent = send(trusting, get(&format!("https://localhost:{port}/")), None)
-        .await
-        .expect("sent");
+    let sent = send(
+        trusting,
+        get(&format!("https://localhost:{port}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .expect("sent");
     assert_eq!(read(sent).await.expect("a body"), b"secret");
 
     let public = outbound_with("localhost", port, 2, None);
-    let error = send(public, get(&format!("https://localhost:{port}/")), None)
-        .await
-        .err();
+    let error = send(
+        public,
+        get(&format!("https://localhost:{port}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .err();
     assert!(
         matches!(error, Some(Error::TlsCertificateError)),
         "nobody vouches for it: {error:?}"
     );
 
     let other_name = outbound_with("127.0.0.1", port, 2, Some(roots));
-    let error = send(other_name, get(&format!("https://127.0.0.1:{port}/")), None)
-        .await
-        .err();
+    let error = send(
+        other_name,
+        get(&format!("https://127.0.0.1:{port}/")),
+        None,
+        CallContext::default(),
+    )
+    .await
+    .err();
     assert!(
         matches!(error, Some(Error::TlsCertificateError)),
         "it is not who it should be: {error:?}"
