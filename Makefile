@@ -9,7 +9,7 @@ export FUZZ_SECONDS ?= 60
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench shim images cluster cluster-env cluster-down fuzz clean
+.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench-links bench shim images cluster cluster-env cluster-down fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-host: ## One component beside `wasmtime serve` and a native server
 
 bench-shim: ## A pod beside runc and a shim that does nothing, on a real cluster (root)
 	@scripts/bench.sh shim
+
+bench-links: ## A call from one component to another: fused, between services, by HTTP
+	@scripts/bench.sh links
 
 bench: ## All benches
 	@scripts/bench.sh all

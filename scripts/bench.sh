@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scripts/bench.sh host|shim|all: builds everything optimised and runs the benches of e2e/bench.
+# scripts/bench.sh host|shim|links|all: builds everything optimised and runs the benches of e2e/bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-suite=${1:?which benches: host, shim or all}
+suite=${1:?which benches: host, shim, links or all}
 cache=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 export SHOAL_GUESTS=$cache/guests/components
@@ -27,12 +27,20 @@ shim() {
     "$bench" shim --out "$cache/bench/shim.json"
 }
 
+links() {
+    cargo build --release --locked --workspace --bin shoal-bench
+    cargo build --release --locked -p shoal-compile --features cranelift --bin shoal-compile
+    mkdir -p "$cache/bench"
+    "$bench" links --folder "$cache/bench" --out "$cache/bench/links.json"
+}
+
 case $suite in
 host) host ;;
 shim) shim ;;
-all) host && shim ;;
+links) links ;;
+all) host && shim && links ;;
 *)
-    echo "bench.sh: no suite $suite; there are host, shim and all" >&2
+    echo "bench.sh: no suite $suite; there are host, shim, links and all" >&2
     exit 2
     ;;
 esac

@@ -1,4 +1,4 @@
-//! `make bench-host`, `make bench-shim`: what a request, an instance, a service and a pod cost here, beside peers that are measured in the same run. What the
+//! `make bench-host`, `make bench-shim`, `make bench-links`: what a request, an instance, a service and a pod cost here, beside peers that are measured in the same run. What the
 //! figures mean is in docs/benchmarks.md.
 //!
 //! One program with several parts: `host` drives, and starts the others as processes of their own, so that each measures itself
@@ -8,6 +8,7 @@ mod corpus;
 mod figures;
 mod host;
 mod inside;
+mod links;
 mod machine;
 mod native;
 mod neighbours;
@@ -38,6 +39,8 @@ enum Part {
     Host(host::Options),
     /// Pods on a real cluster, beside runc and a shim that does nothing.
     Shim(shim::Options),
+    /// Calls from one component to another: fused, in process, by HTTP.
+    Links(links::Options),
     /// A server of hyper alone that answers as the component does.
     Native {
         /// Where to listen.
@@ -60,6 +63,7 @@ fn main() -> anyhow::Result<()> {
     match part {
         Part::Host(options) => runtime.block_on(host::run(&options)),
         Part::Shim(options) => runtime.block_on(shim::run(&options)),
+        Part::Links(options) => runtime.block_on(links::run(&options)),
         Part::Native { address } => runtime.block_on(native::serve(address)),
         Part::InsideCalls(options) => inside::calls::run(&options, &runtime),
         Part::InsideFirst(options) => runtime.block_on(inside::first::run(&options)),
