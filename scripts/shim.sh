@@ -11,7 +11,8 @@ if [ "${1:-}" != --release ]; then
 fi
 target=$(uname -m)-unknown-linux-musl
 rustup target add "$target" >/dev/null 2>&1 || { echo "shim.sh: the Rust target $target is missing: rustup adds it" >&2 && exit 1; }
-cargo build --locked --release --workspace "${programs[@]}"
+# Not the whole workspace: the programs that run guests are not to have the features that the operator asks of its crates.
+cargo build --locked --release -p shoal-daemon -p shoal-worker -p shoal-null-shim "${programs[@]}"
 scripts/build.sh --release
 cargo build --locked --profile launcher --target "$target" -p shoal-launcher
 install "$CARGO_TARGET_DIR/$target/launcher/containerd-shim-shoal-v1" "$CARGO_TARGET_DIR/release/"

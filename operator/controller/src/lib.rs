@@ -40,7 +40,7 @@ pub fn main(command: Command) -> ExitCode {
     let ended = runtime.context("start threads").and_then(|runtime| {
         runtime.block_on(async {
             match command {
-                Command::Run(options) => run::run(options).await,
+                Command::Run(options) => run::run(*options).await,
                 Command::Uninstall(options) => uninstall::run(&options).await,
             }
         })

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "shoal-operator", version)]
 pub enum Command {
     /// Watch WasmServices, and run them.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Take the shim off all nodes, before the chart is removed.
     Uninstall(UninstallOptions),
 }

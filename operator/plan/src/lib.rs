@@ -64,4 +64,6 @@ pub fn plan(service: &WasmService, observed: &Observed, options: &Options) -> Pl
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;

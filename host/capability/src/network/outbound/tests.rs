@@ -57,6 +57,7 @@ fn outbound(table: &Arc<Table>, rules: &[OutboundRule], connections: u32) -> Arc
         policy,
         dialer: Arc::clone(table) as _,
         connections,
+        neighbours: None,
         roots: None,
     };
     Arc::new(Outbound::new(
