@@ -108,8 +108,16 @@ pub(crate) async fn find(options: &Options, state: &State) -> Result<(Known, Opt
     if !processes::are_visible() {
         return Err(Error::NoHostPid);
     }
-    let found = distribution::find(options.socket.as_deref(), Path::exists);
     let broken = state.known.clone().filter(|_| state.restart);
+    let deadline = Instant::now() + options.patience;
+    let found = loop {
+        let found = distribution::find(options.socket.as_deref(), Path::exists);
+        // One that is being restarted has no socket for a moment.
+        if found.is_some() || broken.is_some() || Instant::now() >= deadline {
+            break found;
+        }
+        sleep(PAUSE).await;
+    };
     let found = match (found, &broken) {
         (Some(found), _) => found,
         (None, Some(known)) => Found {
