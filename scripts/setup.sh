@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, templates, bench, cluster, images) needs is there, and nothing more.
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster, machines) needs is there, and nothing more.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
 set -euo pipefail
@@ -11,6 +12,7 @@ if [ "${1:-}" = packages ]; then
     shift
 fi
 task=${1:?which task: build, demo, guests, fuzz, test, templates, bench, cluster or images}
+task=${1:?which task: build, demo, guests, fuzz, test, bench, cluster or machines}
 
 # program, or a file:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
@@ -60,6 +62,10 @@ images)
     ;;
 *)
     echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, templates, bench, cluster and images" >&2
+machines)
+    programs+=("qemu-system-x86_64:qemu-system-x86:machines with systemd and cgroup v2" "debootstrap:debootstrap:their disk"
+        "mkfs.ext4:e2fsprogs:their disk" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring:their disk")
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench, cluster and machines" >&2
     exit 2
     ;;
 esac
