@@ -31,6 +31,9 @@ pub(crate) struct Record {
     /// The nodes have no shim of ours: somebody else is to put it there.
     #[serde(default)]
     pub(crate) bare: bool,
+    /// Whether there is a metrics-server.
+    #[serde(default)]
+    pub(crate) metrics: Option<bool>,
 }
 
 /// A cluster that nobody else touches while this is held.

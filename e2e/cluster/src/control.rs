@@ -22,6 +22,8 @@ pub(crate) struct Control {
     pub(crate) scheduler: Component,
     pub(crate) registry: Component,
     pub(crate) dns: Component,
+    /// Only where it was asked for.
+    pub(crate) metrics: Option<Component>,
 }
 
 impl Control {
@@ -30,6 +32,7 @@ impl Control {
         layout: &Layout,
         programs: &Programs,
         hierarchies: &Hierarchies,
+        metrics: bool,
     ) -> anyhow::Result<Self> {
         let shop = Shop {
             layout,
@@ -45,6 +48,7 @@ impl Control {
             scheduler: shop.scheduler()?,
             registry: shop.registry(),
             dns: shop.dns()?,
+            metrics: metrics.then(|| shop.metrics()).transpose()?,
         })
     }
 
@@ -54,8 +58,9 @@ impl Control {
     }
 
     /// What ends where the API server does not yet know the roles that it grants by itself.
-    pub(crate) fn then(&self) -> [&Component; 3] {
-        [&self.controllers, &self.scheduler, &self.dns]
+    pub(crate) fn then(&self) -> Vec<&Component> {
+        let always = [&self.controllers, &self.scheduler, &self.dns];
+        always.into_iter().chain(&self.metrics).collect()
     }
 }
 
@@ -72,6 +77,14 @@ pub(crate) fn registry_address(layout: &Layout) -> SocketAddr {
 /// Where CoreDNS says that it is ready.
 pub(crate) fn dns_address(layout: &Layout) -> SocketAddr {
     (layout.control_ip(), 8181).into()
+}
+
+/// Where the API server asks for metrics of pods and nodes.
+pub(crate) const METRICS_PORT: u16 = 4443;
+
+/// What the API server writes down of the requests of service accounts, those of Kubernetes' own parts left out.
+pub(crate) fn audit_log(layout: &Layout) -> PathBuf {
+    layout.control_folder().join("audit.log")
 }
 
 struct Shop<'a> {
@@ -114,7 +127,23 @@ impl Shop<'_> {
     fn apiserver(&self) -> anyhow::Result<Component> {
         let pki = &self.pki;
         let address = self.layout.control_ip();
+        let policy = self.folder.join("audit-policy.json");
+        let rule = |level: &str, group: &str| json!({"level": level, "userGroups": [group]});
+        let audit = json!({
+            "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [
+                rule("None", "system:serviceaccounts:kube-system"),
+                rule("Metadata", "system:serviceaccounts"),
+                {"level": "None"},
+            ],
+        });
         let args = vec![
+            flag("--audit-policy-file", &policy),
+            flag("--audit-log-path", &audit_log(self.layout)),
+            // In megabytes, before a new one is begun: readers expect one file.
+            "--audit-log-maxsize=2000".into(),
+            "--audit-log-maxbackup=1".into(),
             "--etcd-servers=http://127.0.0.1:2379".into(),
             format!("--bind-address={address}").into(),
             format!("--advertise-address={address}").into(),
@@ -144,7 +173,11 @@ impl Shop<'_> {
             flag("--proxy-client-key-file", &pki.key("front-proxy")),
             flag("--cert-dir", &self.folder.join("apiserver-certificates")),
         ];
-        Ok(self.component("kube-apiserver", self.programs.find("kube-apiserver")?, args))
+        let program = self.programs.find("kube-apiserver")?;
+        Ok(Component {
+            files: vec![(policy, audit.to_string())],
+            ..self.component("kube-apiserver", program, args)
+        })
     }
 
     fn controllers(&self) -> anyhow::Result<Component> {
@@ -195,6 +228,24 @@ impl Shop<'_> {
             files: vec![(file, config.to_string())],
             ..self.component("registry", "docker-registry".into(), args)
         }
+    }
+
+    fn metrics(&self) -> anyhow::Result<Component> {
+        let kubeconfig = self.pki.kubeconfig("metrics-server");
+        let args = vec![
+            flag("--kubeconfig", &kubeconfig),
+            flag("--authentication-kubeconfig", &kubeconfig),
+            flag("--authorization-kubeconfig", &kubeconfig),
+            format!("--bind-address={}", self.layout.control_ip()).into(),
+            format!("--secure-port={METRICS_PORT}").into(),
+            flag("--cert-dir", &self.folder.join("metrics-server-certificates")),
+            "--kubelet-preferred-address-types=InternalIP".into(),
+            flag("--kubelet-certificate-authority", &self.pki.cert("ca")),
+            // The shortest that it takes.
+            "--metric-resolution=10s".into(),
+            "--kubelet-request-timeout=5s".into(),
+        ];
+        Ok(self.component("metrics-server", self.programs.find("metrics-server")?, args))
     }
 
     fn dns(&self) -> anyhow::Result<Component> {

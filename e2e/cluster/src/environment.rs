@@ -6,6 +6,7 @@ use anyhow::Context;
 use shoal_cluster::variable_suffix;
 
 use crate::claim;
+use crate::control::audit_log;
 use crate::layout::{Layout, node_name};
 use crate::node::{self, cri_socket, shoal_run};
 use crate::pki::Pki;
@@ -33,6 +34,7 @@ fn variables(layout: &Layout, nodes: u8, bare: bool) -> Vec<(String, String)> {
         ("SHOAL_CLUSTER", layout.name.clone()),
         ("SHOAL_REGISTRY", layout.registry()),
         ("SHOAL_NODES", names.join(" ")),
+        ("SHOAL_AUDIT_LOG", path(&audit_log(layout))),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();

@@ -16,12 +16,13 @@ use crate::component::write;
 use crate::layout::{Layout, MAX_NODES, SERVICE_API, node_name};
 
 /// Who has a kubeconfig: the file's name, the user, and the group, if any.
-const USERS: [(&str, &str, Option<&str>); 5] = [
+const USERS: [(&str, &str, Option<&str>); 6] = [
     ("admin", "admin", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
     ("proxy", "system:kube-proxy", None),
     ("coredns", "system:coredns", None),
+    ("metrics-server", "system:metrics-server", None),
 ];
 
 /// Where the files lie.

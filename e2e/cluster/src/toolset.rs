@@ -18,9 +18,15 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds them where they are not built yet.
-    pub(crate) fn ensure() -> anyhow::Result<Self> {
-        Ok(Self { folders: build(&[])? })
+    /// Builds them where they are not built yet, and further sets of these names.
+    pub(crate) fn ensure(extra: &[&str]) -> anyhow::Result<Self> {
+        let mut folders = build(&[])?;
+        if !extra.is_empty() {
+            folders.extend(build(
+                &extra.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(),
+            )?);
+        }
+        Ok(Self { folders })
     }
 
     pub(crate) fn folders(&self) -> &[PathBuf] {

@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// ends. Only for a new cluster.
     #[arg(long)]
     bare: bool,
+    /// Run metrics-server, for `kubectl top` and for autoscaling by CPU and memory.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    metrics: Option<bool>,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
         record.nodes = nodes;
         record.max_pods = self.max_pods.or(record.max_pods);
         record.stats_from_cri = self.stats_from_cri.or(record.stats_from_cri);
+        record.metrics = self.metrics.or(record.metrics);
         if let Some(folder) = &self.shim_dir {
             record.shims = Some(std::path::absolute(folder).context("--shim-dir")?);
         } else if record.shims.is_none() {
@@ -87,9 +91,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         bail!("a cluster needs root: it makes namespaces, links and cgroups");
     }
     let began = Instant::now();
-    let programs = Programs::ensure()?;
     let mut claim = Claim::take(&options.name)?;
     options.record(&mut claim.record)?;
+    let extra: &[&str] = match claim.record.metrics {
+        Some(true) => &["metrics-server"],
+        _ => &[],
+    };
+    let programs = Programs::ensure(extra)?;
     let nodes = claim.record.nodes;
     claim.record.programs = programs.folders().to_vec();
     claim.save()?;
@@ -130,6 +138,10 @@ struct Rise<'a> {
 }
 
 impl Rise<'_> {
+    fn metrics(&self) -> bool {
+        self.record.metrics.unwrap_or(false)
+    }
+
     /// How many programs had to be started.
     fn all(&self) -> anyhow::Result<usize> {
         let layout = self.layout;
@@ -143,7 +155,7 @@ impl Rise<'_> {
         self.hierarchies.ensure(&control::cgroup(layout))?;
         node::make_mount_points(self.record.bare)?;
         knobs::raise(&root())?;
-        let control = Control::of(layout, &self.programs, &self.hierarchies)?;
+        let control = Control::of(layout, &self.programs, &self.hierarchies, self.metrics())?;
         let mut started = ensure(&control.first())?;
 
         let registry = control::registry_address(layout);
@@ -184,7 +196,7 @@ impl Rise<'_> {
 
     /// What a test takes for granted of any cluster: its objects, a service account, names.
     fn settle(&self, control: &Control) -> anyhow::Result<()> {
-        let objects = objects::all(self.layout, self.record.bare);
+        let objects = objects::all(self.layout, self.record.bare, self.metrics());
         self.once("objects", &objects.to_string(), || {
             wait::until("objects can be applied", &[&control.apiserver], || {
                 self.kubectl.apply(&objects).map_err(|error| error.to_string())
@@ -199,6 +211,13 @@ impl Rise<'_> {
         wait::until("CoreDNS is ready", &[&control.dns], || {
             wait::http_ok(dns, "/ready")
         })?;
+        if let Some(metrics) = &control.metrics {
+            // Without it, nothing that asks for all kinds there are gets an answer: not even the end of a namespace.
+            wait::until("metrics-server answers", &[metrics], || {
+                self.ask(&["get", "--raw", "/apis/metrics.k8s.io/v1beta1"])
+                    .map(drop)
+            })?;
+        }
         control.scheduler.check()
     }
 
