@@ -188,6 +188,14 @@ impl Rise<'_> {
             started += ensure(&[&daemons.kubelet])?;
         }
         self.settle(&control)?;
+        if let Some(metrics) = &control.metrics {
+            started += ensure(&[metrics])?;
+            // Without it, nothing that asks for all kinds there are gets an answer: not even the end of a namespace.
+            wait::until("metrics-server answers", &[metrics], || {
+                self.ask(&["get", "--raw", "/apis/metrics.k8s.io/v1beta1"])
+                    .map(drop)
+            })?;
+        }
         for (node, daemons) in &all_daemons {
             self.await_node(*node, daemons)?;
         }
@@ -211,13 +219,6 @@ impl Rise<'_> {
         wait::until("CoreDNS is ready", &[&control.dns], || {
             wait::http_ok(dns, "/ready")
         })?;
-        if let Some(metrics) = &control.metrics {
-            // Without it, nothing that asks for all kinds there are gets an answer: not even the end of a namespace.
-            wait::until("metrics-server answers", &[metrics], || {
-                self.ask(&["get", "--raw", "/apis/metrics.k8s.io/v1beta1"])
-                    .map(drop)
-            })?;
-        }
         control.scheduler.check()
     }
 
