@@ -88,6 +88,12 @@ pub struct UninstallOptions {
     /// The installer's DaemonSet.
     #[arg(long, env = "SHOAL_INSTALLER", default_value = "shoal-installer")]
     pub(crate) installer: String,
+    /// The operator's namespace.
+    #[arg(long, env = "SHOAL_OPERATOR_NAMESPACE", default_value = "shoal-system")]
+    pub(crate) operator_namespace: String,
+    /// The operator's Deployment, and its lease: it is ended first.
+    #[arg(long, env = "SHOAL_OPERATOR", default_value = "shoal-operator")]
+    pub(crate) operator: String,
     /// The RuntimeClass of the shim, whose pods are evicted.
     #[arg(long, env = "SHOAL_RUNTIME_CLASS", default_value = "shoal")]
     pub(crate) runtime_class: String,

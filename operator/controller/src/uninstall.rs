@@ -4,9 +4,10 @@
 use crate::nodes::label_node;
 use crate::options::UninstallOptions;
 use anyhow::{Context, bail};
-use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::api::{EvictParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use shoal_api::labels;
@@ -15,10 +16,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 const LOOK: Duration = Duration::from_secs(1);
+/// How long the budgets of pods hold.
+const BUDGETS: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(options: &UninstallOptions) -> anyhow::Result<()> {
     let client = Client::try_default().await.context("reach the API server")?;
     let done = async {
+        silence(&client, options).await?;
         let nodes = offered(&client).await?;
         for node in &nodes {
             label_node(&client, node, RUNTIME, None)
@@ -44,6 +48,38 @@ pub(crate) async fn run(options: &UninstallOptions) -> anyhow::Result<()> {
     }
 }
 
+/// Ends the operator, which would label the nodes again, and removes the lease that nobody else would.
+async fn silence(client: &Client, options: &UninstallOptions) -> anyhow::Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &options.operator_namespace);
+    let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
+    match deployments
+        .patch_scale(&options.operator, &PatchParams::default(), &none)
+        .await
+    {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        Err(error) => return Err(error).context("scale the operator down"),
+    }
+    loop {
+        let deployment = deployments
+            .get(&options.operator)
+            .await
+            .context("look at the operator")?;
+        let status = deployment.status.unwrap_or_default();
+        let seen = status.observed_generation >= deployment.metadata.generation;
+        if seen && status.replicas.unwrap_or(0) == 0 && status.terminating_replicas.unwrap_or(0) == 0 {
+            break;
+        }
+        sleep(LOOK).await;
+    }
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &options.operator_namespace);
+    match leases.delete(&options.operator, &DeleteParams::default()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error).context("remove the lease"),
+    }
+}
+
 /// The nodes that the installer was put on.
 async fn offered(client: &Client) -> anyhow::Result<Vec<String>> {
     let nodes: Api<Node> = Api::all(client.clone());
@@ -53,10 +89,11 @@ async fn offered(client: &Client) -> anyhow::Result<Vec<String>> {
     Ok(chosen.iter().map(ResourceExt::name_any).collect())
 }
 
-/// Evicts all pods of the runtime class (policy/v1 Eviction, so that budgets hold), and waits until they are gone.
+/// Evicts all pods of the runtime class (policy/v1 Eviction), and waits until they are gone. A budget counts on a replacement, and none
+/// can run any more: the pods that it holds back for too long are deleted.
 async fn drain(client: &Client, class: &str) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::all(client.clone());
-    let mut told = Instant::now();
+    let (began, mut told) = (Instant::now(), Instant::now());
     loop {
         let all = pods.list(&ListParams::default()).await?;
         let running = all.items.into_iter().filter(|pod| {
@@ -69,18 +106,11 @@ async fn drain(client: &Client, class: &str) -> anyhow::Result<()> {
         if running.is_empty() {
             return Ok(());
         }
-        for pod in running
+        let left = running
             .iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-        {
-            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-            let of_namespace: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-            match of_namespace.evict(&name, &EvictParams::default()).await {
-                Ok(_) => tracing::info!(namespace, name, "evicted"),
-                // 429: its budget does not allow it yet.
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 429) => {}
-                Err(error) => tracing::warn!(namespace, name, "cannot evict: {error}"),
-            }
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        for pod in left {
+            send_away(client, pod, began.elapsed() > BUDGETS).await;
         }
         if told.elapsed() > 10 * LOOK {
             told = Instant::now();
@@ -90,6 +120,24 @@ async fn drain(client: &Client, class: &str) -> anyhow::Result<()> {
             );
         }
         sleep(LOOK).await;
+    }
+}
+
+async fn send_away(client: &Client, pod: &Pod, for_sure: bool) {
+    let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let outcome = match pods.evict(&name, &EvictParams::default()).await {
+        // 429: its budget does not allow it yet.
+        Err(kube::Error::Api(status)) if status.code == 429 && for_sure => {
+            tracing::warn!(namespace, name, "deleted, since its budget held it back");
+            pods.delete(&name, &DeleteParams::default()).await.map(drop)
+        }
+        other => other.map(drop),
+    };
+    match outcome {
+        Ok(()) => tracing::info!(namespace, name, "sent away"),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 429) => {}
+        Err(error) => tracing::warn!(namespace, name, "cannot send away: {error}"),
     }
 }
 
