@@ -60,12 +60,12 @@ images)
     programs+=("$protoc" "buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs")
     targets+=(wasm32-wasip2)
     ;;
-*)
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, templates, bench, cluster and images" >&2
 machines)
     programs+=("qemu-system-x86_64:qemu-system-x86:machines with systemd and cgroup v2" "debootstrap:debootstrap:their disk"
         "mkfs.ext4:e2fsprogs:their disk" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring:their disk")
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, bench, cluster and machines" >&2
+    ;;
+*)
+    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, templates, bench, cluster, images and machines" >&2
     exit 2
     ;;
 esac
