@@ -175,7 +175,8 @@ fn what_does_not_run_yet_is_named_field_by_field() {
             "spec.components[0].capabilities.messaging",
             "spec.triggers[1].redis",
             "spec.triggers[2].redis",
-            "spec.triggers[3].schedule",
+            "spec.triggers[3].redis",
+            "spec.triggers[4].schedule",
             "spec.volumes[2].persistentVolumeClaim",
             "spec.volumes[3].emptyDir.sizeLimit",
         ]
