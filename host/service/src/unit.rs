@@ -84,6 +84,11 @@ impl Unit {
         }
     }
 
+    /// What a log calls an instance that nobody asked for: no request, and not counted as one.
+    pub(crate) fn no_request(&self) -> RequestId {
+        RequestId(self.first_request.wrapping_sub(1))
+    }
+
     pub(crate) fn next_request(&self) -> RequestId {
         RequestId(self.next_request.fetch_add(1, Ordering::Relaxed))
     }

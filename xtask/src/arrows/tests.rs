@@ -110,7 +110,7 @@ fn operator_and_shim_never_see_each_other() {
     let told = found[0].to_string();
     for part in [
         "operator/controller -> shim/daemon",
-        "may use api, operator/*",
+        "may use api, operator/plan, host/artifact",
         "never see each other",
     ] {
         assert!(told.contains(part), "{part:?} is not in: {told}");

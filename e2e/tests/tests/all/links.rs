@@ -214,7 +214,7 @@ async fn a_pointer_means_nothing_in_another_components_memory() {
     let lib = component("lib", "link_wild_pointer", json!({}));
     let shoal = Shoal::up(&service("wild", &[("/", web), ("", lib)], json!({}))).await;
     get(shoal.address(), "/secret").await.has(500, "trapped");
-    shoal.says("wild", "out of bounds").await;
+    shoal.says("wild", "out-of-bounds").await;
 }
 
 #[test]

@@ -177,10 +177,6 @@ fn what_does_not_run_yet_is_refused_and_never_ignored() {
             json!({"components": [{"name": "web", "file": "x.wasm", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]}], "triggers": []}),
             "spec.components[0].env[0].valueFrom.fieldRef",
         ),
-        (
-            json!({"components": [{"name": "web", "file": "x.wasm", "links": [{"import": "acme:auth/check", "service": "auth"}]}]}),
-            "spec.components[0].links",
-        ),
     ];
     for (fields, field) in cases {
         let web = shoal_e2e::component("web", "http_hello", json!({}));
