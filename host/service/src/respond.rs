@@ -39,7 +39,7 @@ impl HttpComponent {
             text: error.to_string(),
         })?;
         let limit = unit.limits.request_timeout;
-        let made = world.try_instance(unit, unit.next_request().into());
+        let made = world.try_instance(unit, unit.no_request().into());
         match by(after(Instant::now(), limit), metered(unit.meter(), made)).await {
             Ok(made) => made,
             Err(Passed) => Err(Fault::Deadline { limit }),
