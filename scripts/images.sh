@@ -62,6 +62,7 @@ for image in "${images[@]}"; do
     case $image in
     shoal-operator)
         program "$containers/shoal-operator" "$context"
+        cp /etc/ssl/certs/ca-certificates.crt "$context/"
         sbom+=(--package shoal-controller)
         ;;
     shoal-node)

@@ -57,7 +57,8 @@ cluster)
     fi
     ;;
 images)
-    programs+=("$protoc" "buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs")
+    programs+=("$protoc" "buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs"
+        "/etc/ssl/certs/ca-certificates.crt:ca-certificates:the operator's image")
     targets+=(wasm32-wasip2)
     ;;
 machines)

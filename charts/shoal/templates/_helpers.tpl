@@ -34,9 +34,8 @@ helm.sh/chart: {{ include "shoal.chart" .root }}
 {{/* Takes a dict: root, image. */}}
 {{- define "shoal.image" -}}
 {{- $registry := required "image.registry is not set: the registry and folder that `make images PUSH=...` pushed to, such as registry.example/shoal" .root.Values.image.registry -}}
-{{- $name := printf "%s/%s:%s" $registry .image.name (default .root.Chart.AppVersion .root.Values.image.tag) -}}
-{{- with .image.digest }}{{ $name = printf "%s@%s" $name . }}{{ end -}}
-{{ $name }}
+{{- $name := printf "%s/%s" $registry .image.name -}}
+{{- if .image.digest }}{{ printf "%s@%s" $name .image.digest }}{{ else }}{{ printf "%s:%s" $name (default .root.Chart.AppVersion .root.Values.image.tag) }}{{ end -}}
 {{- end }}
 
 {{- define "shoal.pullSecrets" -}}
