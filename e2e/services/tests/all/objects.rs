@@ -1,7 +1,7 @@
 //! Each kind of object that the operator makes is made, changed and taken away by it with the rights that the chart grants.
 
 use serde_json::{Value, json};
-use shoal_pods::{Space, cluster, guests};
+use shoal_pods::{Space, cluster, guests, until};
 use shoal_services::{installed, manifest};
 
 const KINDS: [&str; 5] = [
@@ -41,14 +41,13 @@ fn what_a_service_needs_comes_changes_and_goes() {
     let events = space.kubectl(&["get", "events.events.k8s.io", "-o", "name"]);
     assert!(!events.is_empty());
 
-    // Each of them changes: another port, another grant, other bounds.
+    // Each of them changes: another grant, other bounds.
     let wanted = |object: &Value| object["metadata"]["generation"].as_u64();
     let before: Vec<_> = KINDS
         .iter()
         .map(|kind| wanted(&space.get(kind, "shop")))
         .collect();
     service["spec"]["scaling"] = json!({"minReplicas": 3, "maxReplicas": 5});
-    service["spec"]["triggers"][0]["http"] = json!({"port": 8081});
     service["spec"]["components"][0]["capabilities"] =
         json!({"network": {"outbound": [{"host": "10.0.0.0/8", "ports": [5432]}]}});
     space.apply(&service);
@@ -79,9 +78,23 @@ fn a_service_that_nobody_calls_any_more_becomes_a_job_and_back() {
         "apiVersion": "shoal.dev/v1alpha1", "kind": "WasmService", "metadata": {"name": "report"},
         "spec": {"components": [{"name": "web", "image": guests::image("command_hello")}]},
     });
-    space.kubectl(&["delete", "wsvc/report"]);
-    space.apply(&job);
-    space.kubectl(&["wait", "--for=condition=Ready", "wsvc/report", "--timeout=120s"]);
     let jobs = || space.list(&["jobs"])["items"].as_array().unwrap().len();
+    space.apply(&job);
+    for kind in ["deployment", "service"] {
+        space.kubectl(&["wait", "--for=delete", &format!("{kind}/report"), "--timeout=60s"]);
+    }
+    space.until("wsvc", "report", |it| {
+        let completed = it["status"]["conditions"].to_string().contains("\"Completed\"");
+        completed.then_some(())
+    });
     assert_eq!(jobs(), 1);
+    space.apply(&http);
+    space.kubectl(&["wait", "--for=create", "deployment/report", "--timeout=60s"]);
+    space.until("deployment", "report", |it| {
+        (it["status"]["readyReplicas"] == 1).then_some(())
+    });
+    until("the job is gone", || match jobs() {
+        0 => Ok(()),
+        left => Err(format!("{left} jobs")),
+    });
 }
