@@ -222,7 +222,7 @@ fn container(
 
 /// What a replica costs at rest, rounded up. What it may take is in `limits` of its component, for each request.
 fn resources() -> ResourceRequirements {
-    let requests = [("cpu", "5m"), ("memory", "1Mi")];
+    let requests = [("cpu", "1m"), ("memory", "1Mi")];
     let requests = requests.map(|(name, value)| (name.to_owned(), Quantity(value.to_owned())));
     ResourceRequirements {
         requests: Some(requests.into()),
