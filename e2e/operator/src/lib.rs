@@ -15,7 +15,7 @@ pub use operator::Operator;
 pub use proxy::{Moment, Proxy, Request};
 
 use serde_json::Value;
-use shoal_pods::{Space, cluster};
+use shoal_pods::{Space, cluster, until};
 use std::path::Path;
 use std::sync::Once;
 
@@ -28,12 +28,12 @@ pub fn crd() {
         let kubectl = &cluster().kubectl;
         let run = |args: &[&str]| kubectl.run(args).unwrap_or_else(|error| panic!("{error:#}"));
         run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
-        run(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/wasmservices.shoal.dev",
-            "--timeout=60s",
-        ]);
+        // `kubectl wait` fails where there is no condition at all yet.
+        until("the definition is served", || {
+            let served = "jsonpath={.status.conditions[?(@.type=='Established')].status}";
+            let said = run(&["get", "crd/wasmservices.shoal.dev", "-o", served]);
+            (said == "True").then_some(()).ok_or(said)
+        });
     });
 }
 
@@ -44,7 +44,7 @@ pub fn condition(service: &Value, type_: &str) -> Option<Value> {
 }
 
 /// Waits until the service has that condition for its current generation: the condition.
-pub fn until(space: &Space, name: &str, type_: &str, status: &str) -> Value {
+pub fn condition_is(space: &Space, name: &str, type_: &str, status: &str) -> Value {
     space.until("wasmservice", name, |service| {
         let seen = service["status"]["observedGeneration"] == service["metadata"]["generation"];
         condition(service, type_).filter(|it| seen && it["status"] == status)
@@ -53,5 +53,5 @@ pub fn until(space: &Space, name: &str, type_: &str, status: &str) -> Value {
 
 /// Waits until the service is ready in its current generation.
 pub fn ready(space: &Space, name: &str) {
-    until(space, name, "Ready", "True");
+    condition_is(space, name, "Ready", "True");
 }

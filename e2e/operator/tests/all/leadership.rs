@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shoal_operated::manifest::{replicated, service};
-use shoal_operated::{Moment, Operator, ready, until};
+use shoal_operated::{Moment, Operator, condition_is, ready};
 use shoal_pods::{Space, guests};
 use std::time::{Duration, Instant};
 
@@ -129,5 +129,5 @@ fn services_answer_while_no_operator_runs_and_one_that_ends_gives_the_lease_back
     assert_eq!((status, body.trim()), (200, "hello, world"));
     operator.go();
     space.kubectl(&["scale", "wsvc", "greeter", "--replicas=2"]);
-    until(&space, "greeter", "Ready", "True");
+    condition_is(&space, "greeter", "Ready", "True");
 }

@@ -6,9 +6,12 @@ use shoal_operated::{Operator, ready};
 use shoal_pods::{Space, cluster, guests};
 use std::time::{Duration, Instant};
 
-/// As many as a release promises; fewer where that is said, for a machine without the time.
+/// How long may pass without one more being ready.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A hundred, whose figures for each service are those of a thousand; `SHOAL_MANY=1000` makes as many as a release promises.
 fn many() -> usize {
-    std::env::var("SHOAL_MANY").map_or(1000, |it| it.parse().expect("SHOAL_MANY is a number"))
+    std::env::var("SHOAL_MANY").map_or(100, |it| it.parse().expect("SHOAL_MANY is a number"))
 }
 
 #[test]
@@ -51,7 +54,7 @@ fn what_others_set_survives_a_hundred_reconciliations() {
 }
 
 #[test]
-fn a_thousand_services_cost_few_requests_and_nothing_at_rest() {
+fn many_services_cost_few_requests_and_nothing_at_rest() {
     let count = many();
     let space = Space::new("many");
     let operator = Operator::start("a", &[&space.name]);
@@ -76,16 +79,23 @@ fn a_thousand_services_cost_few_requests_and_nothing_at_rest() {
             .unwrap();
     }
     let mut ready_at = Vec::new();
-    while ready_at.len() < count && began.elapsed() < Duration::from_secs(1500) {
+    let mut last = began;
+    while ready_at.len() < count {
         let list = space.list(&["wsvc"]);
         let items = list["items"].as_array().unwrap();
         let is_ready =
             |it: &&Value| shoal_operated::condition(it, "Ready").is_some_and(|it| it["status"] == "True");
         let now = items.iter().filter(is_ready).count().saturating_sub(1);
+        if now > ready_at.len() {
+            last = Instant::now();
+        }
         ready_at.resize(now, began.elapsed());
+        assert!(
+            last.elapsed() < PATIENCE,
+            "no more than {now} of {count} are ready"
+        );
         std::thread::sleep(Duration::from_secs(2));
     }
-    assert_eq!(ready_at.len(), count, "ready within 25 minutes");
     let requests = operator.proxy.requests();
     let of = |test: &dyn Fn(&shoal_operated::Request) -> bool| {
         requests.iter().filter(|it| test(it)).count() as f64 / count as f64

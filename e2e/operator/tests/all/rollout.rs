@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shoal_operated::manifest::{replicated, service};
-use shoal_operated::{Operator, ready, until};
+use shoal_operated::{Operator, condition_is, ready};
 use shoal_pods::manifest::busybox;
 use shoal_pods::{Load, Space, cluster, guests, space};
 use std::net::SocketAddr;
@@ -175,7 +175,7 @@ fn a_changed_secret_rolls_the_service() {
         "two" => Ok(()),
         other => Err(other.to_owned()),
     });
-    until(&space, "keeper", "Ready", "True");
+    condition_is(&space, "keeper", "Ready", "True");
     assert_ne!(revision(&space, "keeper"), first);
 }
 
@@ -186,7 +186,7 @@ fn a_service_that_nobody_calls_is_run_once() {
     let mut object = service("report", &guests::image("command_hello"));
     object["spec"]["triggers"] = json!([]);
     space.apply(&object);
-    let done = until(&space, "report", "Ready", "True");
+    let done = condition_is(&space, "report", "Ready", "True");
     assert_eq!(done["reason"], "Completed");
     let log = space.kubectl(&["logs", "-l", "shoal.dev/service=report"]);
     assert!(log.contains("to stderr"), "{log}");
@@ -200,7 +200,7 @@ fn somebody_elses_deployment_is_left_alone() {
     space.apply(&theirs);
     let before = space.get("deployment", "greeter")["spec"].clone();
     space.apply(&service("greeter", &guests::image("http_hello")));
-    let condition = until(&space, "greeter", "Accepted", "False");
+    let condition = condition_is(&space, "greeter", "Accepted", "False");
     assert_eq!(condition["reason"], "NameTaken");
     assert!(
         condition["message"]
