@@ -45,10 +45,11 @@ struct Node<'a> {
 impl Node<'_> {
     fn run(&self, command: &str, more: &[&str]) -> Output {
         let holder = self.local.pid("holder").expect("its holder");
-        Command::new(built().join("shoal-installer"))
-            .arg("--host-root")
-            .arg(format!("/proc/{holder}/root"))
-            .args([command, "--once", "--payload"])
+        // Not by its root alone: a folder that something is mounted on can be removed from among other mounts, and takes it along.
+        Command::new("nsenter")
+            .arg(format!("--mount=/proc/{holder}/ns/mnt"))
+            .arg(built().join("shoal-installer"))
+            .args(["--host-root", "/", command, "--once", "--payload"])
             .arg(self.payload)
             .args(more)
             .output()
