@@ -48,6 +48,12 @@ pub(crate) const RESTART: &str = "kill $(cat /run/containerd/containerd.pid) || 
 const SUPERVISOR: &str = "trap 'kill $child; wait $child; exit' TERM\n\
     while :; do \"$@\" & child=$!; echo $child >/run/containerd/containerd.pid; wait $child; sleep 0.2; done";
 
+/// kubelet's working directory, as a rule `/`: of a container without a log it removes all files there
+/// (`containerLogManager.Clean`), which has cost a machine its `/bin`.
+const WORKING_FOLDER: &str = "kubelet-works-here";
+/// What it would remove.
+const WITNESS: &str = "witness";
+
 fn private(bare: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     let more: &[_] = if bare { &PRIVATE_BARE } else { &[] };
     PRIVATE.iter().chain(more).copied()
@@ -152,6 +158,7 @@ impl Node {
             "pod-logs",
             "volume-plugins",
             "shoal-run",
+            WORKING_FOLDER,
             "shoal",
         ];
         let registry = format!("registries/{registry}");
@@ -279,7 +286,7 @@ impl Node {
         }
         let workers = format!("{}/shoal", system_cgroup(layout, self.number));
         containerd.env.push(("SHOAL_CGROUP", workers.into()));
-        let kubelet = component(
+        let mut kubelet = component(
             "kubelet",
             vec![
                 flag("--config", &at("kubelet.json")),
@@ -292,8 +299,12 @@ impl Node {
             vec![
                 (at("kubelet.json"), facts.kubelet()),
                 (at("resolv.conf"), format!("nameserver {}\n", layout.control_ip())),
+                (at(WORKING_FOLDER).join(WITNESS), String::new()),
             ],
         )?;
+        let arguments = std::mem::take(&mut kubelet.argv);
+        kubelet.argv = vec!["env".into(), flag("--chdir", &at(WORKING_FOLDER))];
+        kubelet.argv.extend(arguments);
         let proxy = component(
             "kube-proxy",
             vec![flag("--config", &at("kube-proxy.json"))],

@@ -164,6 +164,11 @@ fn nodes_get_the_shim_keep_their_pods_and_lose_it_again() {
         assert_eq!(node.containerd(), containerd);
     }
 
+    for node in &nodes {
+        let witness = node.local.folder.join("kubelet-works-here/witness");
+        assert!(witness.exists(), "kubelet removed what is not the canary's");
+    }
+
     // A pod of kubelet's lives through an upgrade.
     let guests = std::env::var_os("SHOAL_GUESTS").expect("SHOAL_GUESTS names the folder with the components");
     let image = cluster.push_component(&PathBuf::from(guests).join("http_hello.wasm"), "e2e/installed:1");
@@ -217,6 +222,10 @@ fn nodes_get_the_shim_keep_their_pods_and_lose_it_again() {
     cluster
         .kubectl
         .run(&["delete", "pod", "installed", "--wait"])
+        .expect("deleted");
+    cluster
+        .kubectl
+        .run(&["delete", "runtimeclass", "shoal"])
         .expect("deleted");
     for (node, before) in nodes.iter().zip(&before) {
         until("the pod's sandbox is gone", || {

@@ -49,6 +49,7 @@ messages! {
     }
     PodConfig {
         "1" metadata: Option<PodMetadata> => [message, optional];
+        "3" log_directory: String => [string];
         "6" labels: HashMap<String, String> => [map = "string, string"];
         "8" linux: Option<LinuxPod> => [message, optional];
     }
@@ -74,6 +75,7 @@ messages! {
     ContainerConfig {
         "1" metadata: Option<ContainerMetadata> => [message, optional];
         "2" image: Option<Image> => [message, optional];
+        "11" log_path: String => [string];
     }
     CreateContainer {
         "1" pod: String => [string];
@@ -89,7 +91,7 @@ messages! {
 
 impl PodConfig {
     /// A pod in the node's network, so that no network plug-in is needed for it.
-    pub(crate) fn of_node(name: &str, namespace: &str, label: (&str, &str)) -> Self {
+    pub(crate) fn of_node(name: &str, namespace: &str, label: (&str, &str), logs: &Path) -> Self {
         let namespaces = Namespaces {
             network: NODE,
             ..Namespaces::default()
@@ -101,6 +103,7 @@ impl PodConfig {
                 namespace: namespace.to_owned(),
                 attempt: 0,
             }),
+            log_directory: logs.display().to_string(),
             labels: HashMap::from([(label.0.to_owned(), label.1.to_owned())]),
             linux: Some(LinuxPod {
                 security: Some(PodSecurity {

@@ -3,6 +3,7 @@
 mod image;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use containerd_client::tonic::Status;
@@ -14,11 +15,15 @@ use crate::cri::{
     PodFilter, PodId, Pods, RunPod,
 };
 use crate::error::Error;
-use crate::runtime;
+use crate::{files, lock, runtime};
 
 const NAMESPACE: &str = "shoal-installer";
 /// By this ours are found again, also those of a run that was killed.
 pub(crate) const LABEL: (&str, &str) = ("shoal.dev/canary", "true");
+/// Below [`lock::FOLDER`]. kubelet, which removes pods that it has not started, removes all files whose names begin with that of a
+/// container's log (`containerLogManager.Clean`): of a container without one, all in its working directory, which is `/`.
+const LOGS: &str = "canary";
+const LOG: &str = "canary.log";
 /// kubelet ends pods that it has not started, and may see ours.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +54,11 @@ pub(crate) async fn clean(cri: &Cri) {
         let _tried: Result<Empty, Status> = cri.runtime("RemovePodSandbox", id).await;
     }
     let _tried = image::drop_it(&cri.channel()).await;
+    let _left = files::remove_folder(&logs());
+}
+
+fn logs() -> PathBuf {
+    Path::new(lock::FOLDER).join(LOGS)
 }
 
 async fn attempt(cri: &Cri, patience: Duration) -> Result<(), String> {
@@ -75,7 +85,8 @@ async fn attempt(cri: &Cri, patience: Duration) -> Result<(), String> {
         }
         wait(deadline, || "CRI does not see its image".to_owned()).await?;
     }
-    let pod_config = PodConfig::of_node("canary", NAMESPACE, LABEL);
+    std::fs::create_dir_all(logs()).map_err(|error| format!("{}: {error}", logs().display()))?;
+    let pod_config = PodConfig::of_node("canary", NAMESPACE, LABEL, &logs());
     let run = RunPod {
         config: Some(pod_config.clone()),
         handler: runtime::NAME.to_owned(),
@@ -92,6 +103,7 @@ async fn attempt(cri: &Cri, patience: Duration) -> Result<(), String> {
                 attempt: 0,
             }),
             image: Some(image),
+            log_path: LOG.to_owned(),
         }),
         pod_config: Some(pod_config),
     };
