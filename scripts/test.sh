@@ -77,11 +77,39 @@ pods() {
     run check "what a cluster needs" scripts/setup.sh cluster || return
     run check "the programs of a cluster" scripts/cluster.sh build || return
     # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
-    run check "a cluster" scripts/cluster.sh up --name test &&
+    run check "a cluster" scripts/cluster.sh up --name test --metrics --stats-from-cri &&
         run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}" &&
         # shellcheck disable=SC2016
         run tests "operator" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' operator "${operator[@]}"
     run check "the cluster's end" scripts/cluster.sh down --name test
+}
+
+# The chart and the installer, on a cluster whose nodes have no shim: they put it there, and take it off again.
+bare() {
+    [ -z "${KUBECONFIG:-}" ] || return 0
+    local nodes=(cargo test --locked --workspace --features shoal-machines/nodes --test nodes)
+    local chart=(cargo test --locked --workspace --features shoal-services/cluster --test services --test services-end -- --test-threads 1)
+    run check "what images need" scripts/setup.sh images || return
+    run check "helm" scripts/cluster.sh build helm || return
+    run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || return
+    export SHOAL_IMAGES=$cache/images/dev
+    # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
+    run check "a cluster of bare nodes" scripts/cluster.sh up --name bare --nodes 2 --bare &&
+        run tests "the installer on nodes" bash -c 'eval "$(scripts/cluster.sh env --name bare)" && exec "$@"' nodes "${nodes[@]}" &&
+        # shellcheck disable=SC2016
+        run tests "the chart" bash -c 'eval "$(scripts/cluster.sh env --name bare)" && exec "$@"' chart "${chart[@]}"
+    run check "the bare cluster's end" scripts/cluster.sh down --name bare
+}
+
+# The installer on machines of their own. They are Debian's for amd64, and their disk is made as root.
+machines() {
+    if [ "$(id -u)" != 0 ] || [ "$(uname -m)" != x86_64 ]; then
+        echo "machines: left out: they need root on x86_64"
+        return
+    fi
+    run check "what machines need" scripts/setup.sh machines || return
+    run check "the programs of machines" scripts/cluster.sh build containerd || return
+    run tests "machines" cargo test --locked --workspace --features shoal-machines/machines --test machines
 }
 
 case $suite in
@@ -107,6 +135,8 @@ all)
     run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
     pods
+    bare
+    machines
     ;;
 *)
     echo "test.sh: no checks called $suite; there are all, lint and unit" >&2

@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Config, ResourceExt};
 use serde_json::json;
 use shoal_api::labels;
 use shoal_plan::nodes::{INSTALL, RUNTIME};
@@ -20,7 +20,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const BUDGETS: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(options: &UninstallOptions) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("reach the API server")?;
+    let mut config = Config::infer().await.context("find the API server")?;
+    // What a budget refuses is refused for as long as it says so, and only we know for how long to ask.
+    config.default_retry = false;
+    let client = Client::try_from(config).context("reach the API server")?;
     let done = async {
         silence(&client, options).await?;
         let nodes = offered(&client).await?;

@@ -7,6 +7,7 @@
     reason = "tests; clippy sees helper functions as something else"
 )]
 
+mod autoscale;
 mod leadership;
 mod many;
 mod refusals;

@@ -8,13 +8,13 @@ use shoal_pods::{Load, Space, cluster, guests, space};
 use std::net::SocketAddr;
 
 /// The address of the Service in front of a WasmService.
-fn address(space: &Space, name: &str) -> SocketAddr {
+pub(crate) fn address(space: &Space, name: &str) -> SocketAddr {
     let service = space.get("service", name);
     let ip = service["spec"]["clusterIP"].as_str().unwrap();
     SocketAddr::new(ip.parse().unwrap(), 80)
 }
 
-fn netns() -> &'static str {
+pub(crate) fn netns() -> &'static str {
     &space::local(&cluster().nodes[0]).netns
 }
 
