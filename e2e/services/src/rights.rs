@@ -97,7 +97,8 @@ pub fn asked(log: &str, namespace: &str) -> Asked {
             group: text(&object["apiGroup"]),
             resource,
         };
-        if event["responseStatus"]["code"] == 403 {
+        // Admission refuses by 403 as well, what goes into a namespace that is going.
+        if event["annotations"]["authorization.k8s.io/decision"] == "forbid" {
             asked.denied.insert(right);
             continue;
         }
@@ -160,6 +161,7 @@ mod tests {
             json!({
                 "verb": verb, "user": {"username": "system:serviceaccount:here:it"},
                 "objectRef": {"resource": "pods", "subresource": "status"}, "responseStatus": {"code": code},
+                "annotations": {"authorization.k8s.io/decision": if verb == "get" { "forbid" } else { "allow" }},
             })
             .to_string()
         };
