@@ -3,9 +3,10 @@
 
 use crate::dns::resolv_conf;
 use crate::error::Error;
+use crate::events::any;
 use crate::node::Node;
 use crate::record::Sandbox;
-use crate::report::{pid, timestamp};
+use crate::report::{pid, sandbox_metrics, timestamp};
 use async_trait::async_trait;
 use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::sandbox_api::{
@@ -186,7 +187,11 @@ impl sandbox_async::Sandbox for Sandboxes {
         request: SandboxMetricsRequest,
     ) -> Result<SandboxMetricsResponse> {
         self.0.sandbox(&request.sandbox_id)?;
-        // A sandbox has no process: its containers are asked for theirs.
-        Ok(SandboxMetricsResponse::default())
+        let mut response = SandboxMetricsResponse::default();
+        let metrics = response.metrics.mut_or_insert_default();
+        metrics.id.clone_from(&request.sandbox_id);
+        metrics.timestamp = MessageField::some(timestamp(SystemTime::now()));
+        metrics.data = MessageField::some(any(&sandbox_metrics(&self.0, &request.sandbox_id)));
+        Ok(response)
     }
 }
