@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::problem::{Path, Problem};
-use crate::{API_VERSION, Component, KIND, Trigger, WasmService, manifest, validate};
+use crate::{API_VERSION, Component, KIND, Store, Trigger, WasmService, manifest, validate};
 
 pub use carried::carried;
 
@@ -22,6 +22,9 @@ pub const TRUST_DOMAIN: &str = "shoal.dev/trust-domain";
 /// A pod's annotation: which paths its components answer, in the words of a WasmService's `triggers`, as YAML. With it, the pod's
 /// components answer together, on the port of each; without it, each answers all paths on its own port.
 pub const TRIGGERS: &str = "shoal.dev/triggers";
+
+/// A pod's annotation: the stores that its components may be granted, in the words of a WasmService's `stores`, as YAML.
+pub const STORES: &str = "shoal.dev/stores";
 
 /// What a refusal says where a component imports what it was not granted. It is how the operator knows one in a pod's status, where
 /// Kubernetes keeps the text alone.
@@ -130,6 +133,8 @@ pub struct Program {
     pub component: Component,
     /// Values for `shoal:service/secrets`.
     pub secrets: BTreeMap<String, String>,
+    /// The stores of its pod.
+    pub stores: Vec<Store>,
 }
 
 /// A container, with what its pod's annotations grant, as the component of a WasmService: the same schema and the same rules.
@@ -142,20 +147,22 @@ pub fn program(
     annotations: &BTreeMap<String, String>,
 ) -> Result<Program, Vec<Problem>> {
     let mut problems = Vec::new();
+    let mut read_value = |name: &str, text: &str| match manifest::value(text, &annotation(name)) {
+        Ok(value) => Some((name.to_owned(), value)),
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
     let mut read = |key: &str| {
         let own = format!("{key}.{}", container.name);
         let (name, text) = annotations
             .get_key_value(&own)
             .or_else(|| annotations.get_key_value(key))?;
-        match manifest::value(text, &annotation(name)) {
-            Ok(value) => Some((name.clone(), value)),
-            Err(problem) => {
-                problems.push(problem);
-                None
-            }
-        }
+        read_value(name, text)
     };
     let (capabilities, limits) = (read(CAPABILITIES), read(LIMITS));
+    let stores = annotations.get(STORES).and_then(|text| read_value(STORES, text));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -170,8 +177,19 @@ pub fn program(
     component.insert("name".to_owned(), json!(container.name));
     // Whatever the reference, it was pulled: the schema's rules on it are for those who are still to pull.
     component.insert("file".to_owned(), json!("image"));
-    let service = validated(json!({ "components": [Value::Object(component)] }));
+    let mut spec = Map::new();
+    if let Some((name, value)) = stores {
+        spec.insert("stores".to_owned(), value);
+        fields.push(("spec.stores".to_owned(), name));
+    }
+    spec.insert("components".to_owned(), json!([component]));
+    let service = validated(Value::Object(spec));
     let service = service.map_err(|problems| renamed(problems, &fields))?;
+    let problems = unsupported_stores(&service.spec.stores);
+    if !problems.is_empty() {
+        return Err(renamed(problems, &fields));
+    }
+    let stores = service.spec.stores;
     let Some(mut component) = service.spec.components.into_iter().next() else {
         return Err(Vec::new());
     };
@@ -185,7 +203,11 @@ pub fn program(
     {
         component.limits.memory = crate::Quantity::from_bytes(memory);
     }
-    Ok(Program { component, secrets })
+    Ok(Program {
+        component,
+        secrets,
+        stores,
+    })
 }
 
 fn validated(spec: Value) -> Result<WasmService, Vec<Problem>> {
@@ -205,11 +227,6 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
     let held = [
         ("links", !links.is_empty(), "links between components"),
         (
-            "capabilities.keyValue",
-            !capabilities.key_value.is_empty(),
-            "key-value stores",
-        ),
-        (
             "capabilities.filesystem",
             !capabilities.filesystem.is_empty(),
             "volumes",
@@ -225,6 +242,24 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
         .filter(|(_, held, _)| *held)
         .map(problem)
         .collect()
+}
+
+/// What the stores of a WasmService may be and those of a pod not yet. It is refused, never ignored.
+pub fn unsupported_stores(stores: &[Store]) -> Vec<Problem> {
+    let stores = stores.iter().enumerate();
+    let other = stores.filter(|(_, store)| store.memory.is_none());
+    let problem = |(index, store): (usize, &Store)| {
+        let kind = if store.redis.is_some() {
+            "redis"
+        } else {
+            "persistent"
+        };
+        unreadable(
+            &format!("spec.stores[{index}].{kind}"),
+            "not supported in a pod yet: a store there is in memory",
+        )
+    };
+    other.map(problem).collect()
 }
 
 fn variable((name, value): (String, String)) -> k8s_openapi::api::core::v1::EnvVar {

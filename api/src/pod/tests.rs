@@ -74,7 +74,9 @@ fn values_of_other_objects_come_as_variables_and_are_none() {
     let mut given = container();
     given.env.push((names[0].clone(), "one".to_owned()));
     given.env.push((names[2].clone(), "two".to_owned()));
-    let Program { component, secrets } = program(&given, &said).unwrap();
+    let Program {
+        component, secrets, ..
+    } = program(&given, &said).unwrap();
     assert_eq!(component.env.len(), 1, "{:?}", component.env);
     let config: Vec<_> = component
         .capabilities
@@ -85,6 +87,37 @@ fn values_of_other_objects_come_as_variables_and_are_none() {
     assert_eq!(config, [("plain", Some("b")), ("d", Some("one"))]);
     assert_eq!(secrets, annotations(&[("a", "two")]));
     assert!(unsupported(&component).is_empty());
+}
+
+#[test]
+fn stores_are_those_of_a_manifest_and_in_memory() {
+    let granted = "keyValue: [{name: default, store: visits}]";
+    let said = |stores| {
+        program(
+            &container(),
+            &annotations(&[(CAPABILITIES, granted), (STORES, stores)]),
+        )
+    };
+    let read = said("[{name: visits, memory: {}}]").unwrap();
+    let names: Vec<_> = read.stores.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["visits"]);
+    assert!(unsupported(&read.component).is_empty());
+    for (text, words) in [
+        (
+            "[{name: other, memory: {}}]",
+            "shoal.dev/capabilities].keyValue[0]",
+        ),
+        ("[{name: visits}]", "shoal.dev/stores][0]"),
+        (
+            "[{name: visits, redis: {url: 'redis://r'}}]",
+            "shoal.dev/stores][0].redis",
+        ),
+        ("{", "shoal.dev/stores]"),
+    ] {
+        let problems = said(text).unwrap_err();
+        let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(all.iter().any(|it| it.contains(words)), "{text}: {all:?}");
+    }
 }
 
 #[test]

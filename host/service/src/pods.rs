@@ -5,10 +5,11 @@ use crate::command::variables;
 use crate::machine::{Http, Machine, Ready};
 use crate::prepare::granted;
 use crate::respond::HttpComponent;
+use crate::stores::{self, PodStores};
 use crate::values::{self, Objects};
 use crate::world::CALLABLE;
 use crate::{Program, ServiceError, Usage};
-use shoal_api::Component;
+use shoal_api::{Component, Store};
 use shoal_capability::{Dialer, GrantsBuilder, LogSink, Secret, Stdio};
 use shoal_compile::Description;
 use shoal_engine::{EngineError, Fault, PoolOptions};
@@ -36,11 +37,14 @@ pub struct PodComponent<'a> {
     pub logs: Arc<dyn LogSink>,
     /// Values of its secrets, by the names that it asks for.
     pub secrets: &'a BTreeMap<String, String>,
+    /// The pod's id, and its stores: components of one pod share them.
+    pub stores: (&'a str, &'a [Store]),
 }
 
 /// Runs components of pods.
 pub struct Pods {
     machine: Machine,
+    stores: PodStores,
 }
 
 /// A component that answers requests.
@@ -58,7 +62,10 @@ impl Pods {
     pub fn new(pool: PoolOptions, unload_after: Duration) -> Result<Self, EngineError> {
         let machine = Machine::new(pool, unload_after);
         machine.start()?;
-        Ok(Self { machine })
+        Ok(Self {
+            machine,
+            stores: PodStores::default(),
+        })
     }
 
     /// Makes a component ready that answers requests.
@@ -68,7 +75,7 @@ impl Pods {
     /// Where it may not run, can't be loaded, or exports nothing that a request could call.
     pub fn serve(&self, pod: PodComponent<'_>) -> Result<Serving, ServiceError> {
         let (name, component) = (pod.pod, pod.component);
-        let (ready, grants) = pod.split()?;
+        let (ready, grants) = pod.split(&self.stores)?;
         let callable = self
             .machine
             .callable(name, &[(0, component)], ready, grants, false)?;
@@ -89,13 +96,13 @@ impl Pods {
     /// Where it may not run, can't be loaded, or is no program.
     pub fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
         let (name, component) = (pod.pod, pod.component);
-        let (ready, grants) = pod.split()?;
+        let (ready, grants) = pod.split(&self.stores)?;
         self.machine.program(name, component, &ready, grants)
     }
 }
 
 impl PodComponent<'_> {
-    fn split(self) -> Result<(Ready, GrantsBuilder), ServiceError> {
+    fn split(self, open: &PodStores) -> Result<(Ready, GrantsBuilder), ServiceError> {
         let Self {
             pod,
             component,
@@ -105,8 +112,10 @@ impl PodComponent<'_> {
             dialer,
             logs,
             secrets,
+            stores: (pod_id, stores),
         } = self;
         let mut problems = shoal_api::pod::unsupported(component);
+        problems.extend(shoal_api::pod::unsupported_stores(stores));
         let objects = Objects::default();
         let given = &component.capabilities.config;
         let config = values::configuration(given, "component", &objects, &mut problems);
@@ -126,6 +135,11 @@ impl PodComponent<'_> {
             },
             ..granted(pod, component)?
         };
+        let opened = stores.iter().map(|store| {
+            let memory = open.memory(pod_id, &store.name);
+            (store.name.as_str(), memory as _)
+        });
+        grants.stores = stores::granted(component, &opened.collect());
         if let Some(network) = &mut grants.network {
             network.dialer = dialer;
         }

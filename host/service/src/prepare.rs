@@ -5,14 +5,14 @@ use crate::fused::{Members, is_root};
 use crate::links::{Offer, Want};
 use crate::machine::{Callable, Http};
 use crate::respond::HttpComponent;
-use crate::stores::Parts;
+use crate::stores::{self, Parts};
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
 use crate::world::CALLABLE;
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::{Artifact, Progress};
-use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio, keyvalue};
+use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::BTreeMap;
@@ -94,17 +94,9 @@ impl Host {
                     sink: self.logs.of(&name, &component.name),
                     rate: component.limits.log_rate.bytes(),
                 },
+                stores: stores::granted(component, &stores),
                 ..granted(&name, component)?
             };
-            for grant in &component.capabilities.key_value {
-                if let Some(store) = stores.get(grant.store.as_str()) {
-                    let store = keyvalue::Store {
-                        store: Arc::clone(store),
-                        read_only: grant.read_only,
-                    };
-                    builder.stores.insert(grant.name.clone(), store);
-                }
-            }
             if let Some(network) = &mut builder.network {
                 network.neighbours = Some(Arc::clone(&self.neighbours) as _);
             }

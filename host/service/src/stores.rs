@@ -5,8 +5,8 @@ use crate::machine::lock;
 use crate::redis::{Clients, Server};
 use crate::values::Objects;
 use crate::volumes::Volumes;
-use shoal_api::{PersistentStore, Problem, RedisStore, Store};
-use shoal_capability::keyvalue::{KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
+use shoal_api::{Component, PersistentStore, Problem, RedisStore, Store};
+use shoal_capability::keyvalue::{self, KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
 use shoal_redis::Client;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,40 @@ impl Stores {
         files.insert(path.to_owned(), Arc::downgrade(&open));
         Ok(open)
     }
+}
+
+/// The stores of the pods of a process, by the pod's id and their names. A container has them for as long as it runs.
+#[derive(Default)]
+pub(crate) struct PodStores(Mutex<HashMap<(String, String), Weak<Memory>>>);
+
+impl PodStores {
+    /// A store in memory, the same for all containers of the pod.
+    pub(crate) fn memory(&self, pod: &str, name: &str) -> Arc<Memory> {
+        let mut all = lock(&self.0);
+        all.retain(|_, open| open.strong_count() > 0);
+        let open = all.entry((pod.to_owned(), name.to_owned())).or_default();
+        open.upgrade().unwrap_or_else(|| {
+            let made = Arc::default();
+            *open = Arc::downgrade(&made);
+            made
+        })
+    }
+}
+
+/// What a component is granted of these, by the names that it knows them under.
+pub(crate) fn granted(
+    component: &Component,
+    stores: &BTreeMap<&str, Arc<dyn KeyValue>>,
+) -> BTreeMap<String, keyvalue::Store> {
+    let grants = component.capabilities.key_value.iter();
+    let found = grants.filter_map(|grant| {
+        let store = keyvalue::Store {
+            store: Arc::clone(stores.get(grant.store.as_str())?),
+            read_only: grant.read_only,
+        };
+        Some((grant.name.clone(), store))
+    });
+    found.collect()
 }
 
 fn in_redis(

@@ -42,6 +42,7 @@ fn problems(service: &WasmService) -> Vec<Problem> {
         }
         found.extend(in_a_pod(component, &at));
     }
+    found.extend(shoal_api::pod::unsupported_stores(&spec.stores));
     for (index, trigger) in spec.triggers.iter().enumerate() {
         if trigger.http.is_none() {
             let field = format!("spec.triggers[{index}]");

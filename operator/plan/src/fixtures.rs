@@ -64,7 +64,11 @@ components:
   capabilities:
     network: {outbound: [{host: api.example.com, ports: [443]}, {host: 10.0.0.0/8, ports: [5432, 6432]}]}
     secrets: [{name: token, secretKeyRef: {name: keys, key: token}}]
-- {name: api, image: 'registry.example/api:2', limits: {memory: 8Mi, requestTimeout: 40s}}
+- name: api
+  image: registry.example/api:2
+  limits: {memory: 8Mi, requestTimeout: 40s}
+  capabilities: {keyValue: [{name: default, store: carts}]}
+stores: [{name: carts, memory: {}}]
 triggers:
 - {name: web, component: web, http: {}}
 - {name: api, component: api, http: {path: /api}}

@@ -126,6 +126,9 @@ fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, S
             annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&component.limits));
         }
     }
+    if !spec.stores.is_empty() {
+        annotations.insert(pod::STORES.to_owned(), yaml(&spec.stores));
+    }
     if serves(service) {
         annotations.insert(pod::TRIGGERS.to_owned(), yaml(&spec.triggers));
     }

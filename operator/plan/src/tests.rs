@@ -206,8 +206,8 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "spec.components[0].reuse",
         ),
         (
-            "components: [{name: web, image: r.example/web:1, capabilities: {keyValue: [{name: default, store: s}]}}]\nstores: [{name: s, memory: {}}]",
-            "spec.components[0].capabilities.keyValue",
+            "components: [{name: web, image: r.example/web:1}]\nstores: [{name: m, memory: {}}, {name: s, redis: {url: redis://r}}]",
+            "spec.stores[1].redis",
         ),
     ] {
         let service = service(spec);

@@ -72,6 +72,7 @@ impl Node {
         let pod::Program {
             mut component,
             secrets,
+            stores,
         } = pod::program(&container, &annotations).map_err(Error::Problems)?;
         let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
         let compiled = self.images.compiled(&create.namespace, image).await?;
@@ -133,6 +134,10 @@ impl Node {
                 component,
                 code: format!("{}.cwasm", compiled.digest.hex()),
                 digest: compiled.digest.to_string(),
+                stores: PodStores {
+                    pod: id.to_owned(),
+                    stores,
+                },
                 description,
                 role,
                 secrets,

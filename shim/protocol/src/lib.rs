@@ -19,7 +19,7 @@ mod exit;
 mod task;
 
 pub use exit::{Ending, Exit};
-pub use task::{Front, Role, Task};
+pub use task::{Front, PodStores, Role, Task};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,7 @@
 //! What a worker needs to know to run one container.
 
 use serde::{Deserialize, Serialize};
-use shoal_api::Component;
+use shoal_api::{Component, Store};
 use shoal_compile::Description;
 use std::collections::BTreeMap;
 
@@ -26,9 +26,22 @@ pub struct Task {
     /// Values of secrets, by the names that the component asks for.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// The stores of its pod; containers of one pod share them.
+    #[serde(default)]
+    pub stores: PodStores,
     /// The paths that the pod's components answer together; none where this one answers all of them alone.
     #[serde(default)]
     pub front: Option<Front>,
+}
+
+/// The stores of a pod. They are there for as long as one of its containers runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStores {
+    /// The pod's id.
+    pub pod: String,
+    /// Each with its name.
+    pub stores: Vec<Store>,
 }
 
 /// How the components of a pod answer together: each listens, and passes a request to whomever it is for.

@@ -67,6 +67,7 @@ impl RunningTask {
             dialer: broker.dialer(&task.id),
             logs: output,
             secrets: &task.secrets,
+            stores: (&task.stores.pod, &task.stores.stores),
         };
         match task.role {
             Role::Serve => {

@@ -53,6 +53,33 @@ fn components_of_a_pod_answer_by_path() {
 }
 
 #[test]
+fn a_pod_has_the_stores_that_it_says_and_refuses_those_that_it_cannot_have() {
+    let space = Space::new("stores");
+    let mut object = pod("counts", &guests::image("http_kv"));
+    object["metadata"]["annotations"] = json!({
+        "shoal.dev/stores": "[{name: visits, memory: {}}]",
+        "shoal.dev/capabilities": "keyValue: [{name: default, store: visits}]",
+    });
+    space.apply(&object);
+    let address = space.ready("counts");
+    space.apply(&busybox("client", &cluster().registry));
+    space.ready("client");
+    for wanted in ["2", "4"] {
+        let url = format!("http://{address}:8080/?op=increment&key=a&delta=2");
+        let got = space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap();
+        assert_eq!(got.trim(), wanted);
+    }
+    object["metadata"]["name"] = json!("refused");
+    object["metadata"]["annotations"]["shoal.dev/stores"] =
+        json!("[{name: visits, redis: {url: 'redis://127.0.0.1'}}]");
+    space.apply(&object);
+    space.event(
+        "refused",
+        &["metadata.annotations[shoal.dev/stores][0].redis", "in memory"],
+    );
+}
+
+#[test]
 fn a_component_that_cannot_start_ends_before_anybody_asks_it() {
     let space = Space::new("starts");
     space.apply(&pod("traps", &guests::image("hostile_trap_in_start")));

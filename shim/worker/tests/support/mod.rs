@@ -4,7 +4,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use shoal_api::{Capabilities, Component};
 use shoal_channel::{AsyncChannel, Channel};
 use shoal_compile::{CompileLimits, Compiler, Description};
-use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker};
+use shoal_protocol::{Exit, FromWorker, PodStores, Role, Task, TaskState, ToWorker};
 use std::collections::BTreeMap;
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
@@ -283,6 +283,7 @@ pub(crate) fn task(id: &str, code: &Code) -> Task {
         description: code.description.clone(),
         role: if serves { Role::Serve } else { Role::Run },
         secrets: BTreeMap::new(),
+        stores: PodStores::default(),
         front: None,
     }
 }

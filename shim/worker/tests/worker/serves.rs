@@ -1,7 +1,8 @@
 //! Tasks that answer requests.
 
-use crate::support::{Worker, get, guest, line, task, try_get};
-use shoal_protocol::{Ending, FromWorker, ToWorker};
+use crate::support::{Worker, get, granted, guest, line, task, try_get};
+use serde_json::json;
+use shoal_protocol::{Ending, FromWorker, PodStores, ToWorker};
 
 #[tokio::test]
 async fn a_component_answers_on_the_socket_that_it_was_given() {
@@ -19,6 +20,49 @@ async fn a_component_answers_on_the_socket_that_it_was_given() {
         });
         assert_eq!(usage.await.memory, 0, "{name}: no instance is left");
     }
+}
+
+#[tokio::test]
+async fn containers_of_a_pod_share_its_stores_and_no_other_pod_does() {
+    let mut worker = Worker::start();
+    let code = guest("http_kv").await;
+    let mut ends = Vec::new();
+    for (id, pod, read_only) in [
+        ("writes", "one", false),
+        ("reads", "one", true),
+        ("apart", "two", false),
+    ] {
+        let grant = json!({"keyValue": [{"name": "default", "store": "visits", "readOnly": read_only}]});
+        let mut task = granted(id, &code, grant);
+        task.stores = PodStores {
+            pod: pod.to_owned(),
+            stores: vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()],
+        };
+        ends.push(worker.start_task(task, &code).await.address);
+    }
+    let set = get(ends[0], "/?op=set&key=a&value=1").await;
+    assert!(set.starts_with("HTTP/1.1 200"), "{set}");
+    let denied = get(ends[1], "/?op=set&key=a&value=2").await;
+    assert!(denied.contains("access-denied"), "{denied}");
+    for (at, has) in [(0, "true"), (1, "true"), (2, "false")] {
+        let said = get(ends[at], "/?op=exists&key=a").await;
+        assert!(said.contains(has), "{at}: {said}");
+    }
+    // The store goes with the last container that has it.
+    for id in ["writes", "reads"] {
+        worker.tell(&ToWorker::Kill { id: id.to_owned() }, &[]).await;
+        worker.ended(id).await;
+    }
+    let mut task = granted(
+        "anew",
+        &code,
+        json!({"keyValue": [{"name": "default", "store": "visits"}]}),
+    );
+    task.stores.pod = "one".to_owned();
+    task.stores.stores = vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()];
+    let anew = worker.start_task(task, &code).await.address;
+    let said = get(anew, "/?op=exists&key=a").await;
+    assert!(said.contains("false"), "{said}");
 }
 
 #[tokio::test]
