@@ -9,7 +9,7 @@ use crate::{netns, report, stdio};
 use shoal_admission::Denied;
 use shoal_api::pod::{self, TrustDomain};
 use shoal_compile::Description;
-use shoal_protocol::{Ending, Exit, Front, Role, Task, ToWorker};
+use shoal_protocol::{Ending, Exit, Front, PodStores, Role, Task, ToWorker};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -70,14 +70,19 @@ fn the_example_is_deployed_and_answers_through_its_service() {
     assert!(said.contains(&url), "{said}{error}");
     space.apply(&busybox("client", registry));
     space.ready("client");
-    let ask = |path: &str| {
+    let ask = |more: &[&str], path: &str| {
         let url = format!("{url}{path}");
-        space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap()
+        let args = [&["wget", "-q", "-O", "-"], more, &[&url]].concat();
+        space.exec("client", &args).unwrap()
     };
-    assert!(ask("/").contains("Greetings from the shoal"));
+    assert!(ask(&[], "/").contains("Greetings from the shoal"));
     // Its store counts visits.
-    let (first, second) = (ask("/greet?name=Ada"), ask("/greet?name=Ada"));
-    assert_ne!(first, second, "each greeting counts");
+    let greet = || ask(&["--post-data", "Ada"], "/greet");
+    let (first, second) = (greet(), greet());
+    assert!(
+        first.contains("Hello Ada") && second.contains("this is visit 2"),
+        "{first}{second}"
+    );
 }
 
 #[test]
