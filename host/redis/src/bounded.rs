@@ -16,6 +16,15 @@ pub(crate) struct Bounds {
     pub(crate) answer: u64,
 }
 
+/// What stands in the place of a value that was too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instead {
+    /// An error, which says how large it was.
+    Error,
+    /// Nothing: errors are answers to commands, and have no place within a message.
+    Nothing,
+}
+
 /// The first word of the error that stands for a value that was too large.
 pub(crate) const TOO_LARGE: &str = "TOOLARGE";
 
@@ -25,6 +34,7 @@ const MAX_HEAD: usize = 32;
 /// Sees answers pass by.
 struct Filter {
     bounds: Bounds,
+    instead: Instead,
     at: At,
     /// Values of the answer that are still to come.
     expected: u64,
@@ -46,9 +56,10 @@ enum At {
 }
 
 impl Filter {
-    fn new(bounds: Bounds) -> Self {
+    fn new(bounds: Bounds, instead: Instead) -> Self {
         Self {
             bounds,
+            instead,
             at: At::Start,
             expected: 1,
             left: bounds.answer,
@@ -132,7 +143,10 @@ impl Filter {
                 return Ok(());
             }
             _ => {
-                out.extend_from_slice(format!("-{TOO_LARGE} {length}\r\n").as_bytes());
+                match self.instead {
+                    Instead::Error => out.extend_from_slice(format!("-{TOO_LARGE} {length}\r\n").as_bytes()),
+                    Instead::Nothing => out.extend_from_slice(b"$-1\r\n"),
+                }
                 self.at = At::Dropped(length.saturating_add(2));
                 return Ok(());
             }
@@ -165,10 +179,10 @@ pub(crate) struct Bounded<S> {
 }
 
 impl<S> Bounded<S> {
-    pub(crate) fn new(inner: S, bounds: Bounds) -> Self {
+    pub(crate) fn new(inner: S, bounds: Bounds, instead: Instead) -> Self {
         Self {
             inner,
-            filter: Filter::new(bounds),
+            filter: Filter::new(bounds, instead),
             raw: vec![0; 16 << 10].into(),
             passed: Vec::new(),
             taken: 0,
@@ -222,7 +236,11 @@ mod tests {
     use super::*;
 
     fn passed(wire: &[u8], step: usize) -> io::Result<String> {
-        let mut filter = Filter::new(Bounds { value: 5, answer: 8 });
+        passed_with(Instead::Error, wire, step)
+    }
+
+    fn passed_with(instead: Instead, wire: &[u8], step: usize) -> io::Result<String> {
+        let mut filter = Filter::new(Bounds { value: 5, answer: 8 }, instead);
         let mut out = Vec::new();
         for part in wire.chunks(step) {
             filter.pass(part, &mut out)?;
@@ -261,6 +279,13 @@ mod tests {
             "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5\r\nabcde\r\n",
             "*3\r\n-TOOLARGE 7\r\n$1\r\nc\r\n$5\r\nabcde\r\n",
         );
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_one_with_nothing_in_it() {
+        let wire = b"*2\r\n$1\r\nc\r\n$9\r\nabcdefghi\r\n+OK\r\n";
+        let passed = passed_with(Instead::Nothing, wire, 7).expect("it passes");
+        assert_eq!(passed, "*2\r\n$1\r\nc\r\n$-1\r\n+OK\r\n");
     }
 
     #[test]

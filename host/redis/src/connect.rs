@@ -1,6 +1,6 @@
 //! One connection: dialled, encrypted where it is to be, bounded, and logged in.
 
-use crate::bounded::{Bounded, Bounds};
+use crate::bounded::{Bounded, Bounds, Instead};
 use crate::{Error, tls};
 use async_trait::async_trait;
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -72,7 +72,10 @@ impl Connector {
         answers: Option<Duration>,
     ) -> Result<MultiplexedConnection, Error> {
         self.in_time(host, async {
-            let stream = self.stream(host).await.map_err(|error| error.to_string())?;
+            let stream = self
+                .stream(host, Instead::Error)
+                .await
+                .map_err(|error| error.to_string())?;
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(None)
                 .set_response_timeout(answers);
@@ -88,7 +91,10 @@ impl Connector {
     /// A connection for messages.
     pub(crate) async fn messages(&self, host: &Host, login: &Login) -> Result<PubSub, Error> {
         self.in_time(host, async {
-            let stream = self.stream(host).await.map_err(|error| error.to_string())?;
+            let stream = self
+                .stream(host, Instead::Nothing)
+                .await
+                .map_err(|error| error.to_string())?;
             PubSub::new(&login.info(), stream)
                 .await
                 .map_err(|error| said(&error))
@@ -96,13 +102,13 @@ impl Connector {
         .await
     }
 
-    async fn stream(&self, (host, port): &Host) -> io::Result<Bounded<Box<dyn Stream>>> {
+    async fn stream(&self, (host, port): &Host, instead: Instead) -> io::Result<Bounded<Box<dyn Stream>>> {
         let stream = self.dial.dial(host, *port).await?;
         let stream: Box<dyn Stream> = match &self.tls {
             Some(config) => Box::new(tls::connect(Arc::clone(config), host, stream).await?),
             None => Box::new(stream),
         };
-        Ok(Bounded::new(stream, self.bounds))
+        Ok(Bounded::new(stream, self.bounds, instead))
     }
 
     async fn in_time<T>(
