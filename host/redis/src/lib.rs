@@ -23,5 +23,5 @@ pub use client::{Apart, Client, Options};
 pub use connect::{Dial, LocalDial};
 pub use error::Error;
 pub use redis::aio::PubSub;
-pub use redis::{Cmd, Msg, Value, cmd};
+pub use redis::{Cmd, Msg, RedisError, Value, cmd};
 pub use url::{Address, Topology, UrlError};
