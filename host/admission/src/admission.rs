@@ -114,7 +114,9 @@ fn judge(import: &str, component: &Component, index: usize) -> Option<Reason> {
         Ok(Interface::Secrets) => line("secrets: [{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]"),
         Ok(Interface::Config) if !granted.config.is_empty() => None,
         Ok(Interface::Config) => line("config: [{name: NAME, value: VALUE}]"),
-        Ok(Interface::Messaging) => Some(Reason::NotSupportedYet),
+        Ok(Interface::Messaging) if !granted.messaging.is_empty() => None,
+        Ok(Interface::Messaging) => line("messaging: [{channel: CHANNEL, redis: {url: URL}}]"),
+        Ok(Interface::WasiMessaging) => Some(Reason::NotSupportedYet),
         Err(Unknown::Version(known)) => Some(Reason::OtherVersion { known }),
         Err(Unknown::Interface) => Some(Reason::NoSuchInterface {
             line: match Name::parse(import) {

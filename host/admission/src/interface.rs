@@ -55,8 +55,10 @@ pub enum Interface {
     Secrets,
     /// `wasi:config/store`.
     Config,
-    /// `wasi:messaging`, which is typed in the manifest but not provided yet.
+    /// `shoal:service/messaging`.
     Messaging,
+    /// `wasi:messaging`, which is not provided yet.
+    WasiMessaging,
 }
 
 /// The ambient interfaces.
@@ -214,7 +216,8 @@ fn ours(name: Name<'_>) -> Result<Option<Interface>, Unknown> {
         ("wasi:keyvalue", "store") => (Interface::KeyValue(KeyValue::Store), "0.2.0-draft"),
         ("wasi:keyvalue", "atomics") => (Interface::KeyValue(KeyValue::Atomics), "0.2.0-draft"),
         ("wasi:keyvalue", "batch") => (Interface::KeyValue(KeyValue::Batch), "0.2.0-draft"),
-        ("wasi:messaging", _) => return Ok(Some(Interface::Messaging)),
+        ("shoal:service", "messaging") => (Interface::Messaging, "0.1.0"),
+        ("wasi:messaging", _) => return Ok(Some(Interface::WasiMessaging)),
         _ => return Ok(None),
     };
     if name.version == Some(version) {

@@ -4,7 +4,7 @@ use crate::keyvalue::Store;
 use crate::network::{Network, NetworkOptions};
 use crate::report::Report;
 use crate::stdio::Streams;
-use crate::{CapabilityError, Mount, Secret, Stdio, filesystem};
+use crate::{CapabilityError, Channel, Mount, Secret, Stdio, filesystem};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct GrantsBuilder {
     pub mounts: Vec<Mount>,
     /// Key-value stores by the name that the component knows them under.
     pub stores: BTreeMap<String, Store>,
+    /// Channels to publish to, by name.
+    pub channels: BTreeMap<String, Channel>,
     /// Where the standard streams lead.
     pub stdio: Stdio,
     /// Where connections may go; none grants no network at all.
@@ -51,6 +53,7 @@ impl Default for GrantsBuilder {
             clock_resolution: Duration::from_millis(1),
             mounts: Vec::new(),
             stores: BTreeMap::new(),
+            channels: BTreeMap::new(),
             stdio: Stdio::Null,
             network: None,
             linked: Vec::new(),
@@ -74,6 +77,7 @@ impl GrantsBuilder {
             clock_resolution,
             mounts,
             stores,
+            channels,
             stdio,
             network,
             linked,
@@ -88,6 +92,7 @@ impl GrantsBuilder {
             mounted: !mounts.is_empty(),
             filesystem: filesystem::open(&mounts)?,
             stores: stores.into_iter().collect(),
+            channels,
             streams: stdio.into(),
             network: network.map(|network| Arc::new(network.build(Arc::clone(&report)))),
             report,
@@ -107,6 +112,7 @@ pub struct Grants {
     /// Whether there is a folder.
     pub(crate) mounted: bool,
     pub(crate) stores: HashMap<String, Store>,
+    pub(crate) channels: BTreeMap<String, Channel>,
     pub(crate) streams: Streams,
     pub(crate) network: Option<Arc<Network>>,
     pub(crate) report: Arc<Report>,
@@ -126,6 +132,7 @@ impl Default for Grants {
             filesystem: WasiFilesystemCtx::default(),
             mounted: false,
             stores: HashMap::new(),
+            channels: BTreeMap::new(),
             streams: Streams::Null,
             network: None,
             report: Arc::new(Report::new("")),

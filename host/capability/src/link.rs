@@ -5,6 +5,7 @@ use crate::clocks::HasClocks;
 use crate::config::{self, HasConfig};
 use crate::environment::HasEnvironment;
 use crate::keyvalue::{self, HasBuckets, HasStrings};
+use crate::messaging::{self, HasMessaging};
 use crate::random::{HasRandom, Random};
 use crate::secrets::{self, HasSecrets};
 use crate::views::{Views, views};
@@ -105,8 +106,11 @@ fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -
         Interface::Config => {
             config::bindings::store::add_to_linker_instance::<_, HasConfig>(it, views.config)
         }
+        Interface::Messaging => {
+            messaging::bindings::messaging::add_to_linker_instance::<_, HasMessaging>(it, views.messaging)
+        }
         // Admission refuses the one; the other was linked above.
-        Interface::Messaging | Interface::Sockets(..) => Ok(()),
+        Interface::WasiMessaging | Interface::Sockets(..) => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::clocks;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::keyvalue::{Buckets, Strings};
+use crate::messaging::Messaging;
 use crate::network::{self, Maker, Names};
 use crate::report::Ambient;
 use crate::secrets::Secrets;
@@ -28,6 +29,7 @@ pub(crate) struct Views {
     pub(crate) names: fn(&mut State) -> Names<'_>,
     pub(crate) buckets: fn(&mut State) -> Buckets<'_>,
     pub(crate) strings: fn(&mut State) -> Strings<'_>,
+    pub(crate) messaging: fn(&mut State) -> Messaging<'_>,
     pub(crate) secrets: fn(&mut State) -> Secrets<'_>,
     pub(crate) config: fn(&mut State) -> Config<'_>,
 }
@@ -84,6 +86,13 @@ impl<const N: usize> At<N> {
             }
         },
         strings: |state| Strings(state.split(N).part.grants()),
+        messaging: |state| {
+            let part = state.split(N).part;
+            Messaging {
+                request: part.hooks.request,
+                grants: part.grants(),
+            }
+        },
         secrets: |state| Secrets(state.split(N).part.grants()),
         config: |state| Config(state.split(N).part.grants()),
     };

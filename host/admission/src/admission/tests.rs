@@ -1,7 +1,7 @@
 //! What is refused, with which words.
 
 use super::*;
-use shoal_api::{Capabilities, ConfigGrant, KeyValueGrant, Link, NetworkGrant, SecretGrant};
+use shoal_api::{Capabilities, ConfigGrant, KeyValueGrant, Link, MessagingGrant, NetworkGrant, SecretGrant};
 
 /// What Rust's std imports whatever the program does.
 const RUNTIME: [&str; 10] = [
@@ -107,6 +107,23 @@ fn config_and_secrets_need_an_entry() {
         ..Capabilities::default()
     });
     assert_eq!(admit([config, secrets], &granted, 0), Ok(()));
+}
+
+#[test]
+fn messaging_needs_a_channel() {
+    let import = "shoal:service/messaging@0.1.0";
+    assert_eq!(
+        refused(import, &Component::default()),
+        [
+            "shoal:service/messaging@0.1.0 is not granted; to grant it: spec.components[2].capabilities.messaging: \
+          [{channel: CHANNEL, redis: {url: URL}}]"
+        ]
+    );
+    let granted = with(Capabilities {
+        messaging: vec![MessagingGrant::default()],
+        ..Capabilities::default()
+    });
+    assert_eq!(refused(import, &granted), [""; 0]);
 }
 
 #[test]

@@ -65,7 +65,11 @@ const THREE: [&str; 23] = [
     "wasi:sockets/ip-name-lookup@0.3.0",
 ];
 
-const OURS: [&str; 2] = ["shoal:service/kv-store@0.1.0", "shoal:service/secrets@0.1.0"];
+const OURS: [&str; 3] = [
+    "shoal:service/kv-store@0.1.0",
+    "shoal:service/messaging@0.1.0",
+    "shoal:service/secrets@0.1.0",
+];
 
 fn linker(concurrent: bool) -> Linker<State> {
     let mut config = Config::new();
@@ -97,6 +101,7 @@ fn everything_of_0_2_links_without_concurrency() {
         "resolve-addresses"
     ));
     assert!(holds(&mut linker, "shoal:service/kv-store@0.1.0", "get"));
+    assert!(holds(&mut linker, "shoal:service/messaging@0.1.0", "publish"));
     assert!(holds(
         &mut linker,
         "wasi:keyvalue/atomics@0.2.0-draft",
