@@ -43,6 +43,24 @@ impl Admission {
         }
     }
 
+    /// A place, however many wait: for events, whose trigger has a queue of its own.
+    pub(crate) async fn wait(&self) -> Result<Place, Failure> {
+        match Arc::clone(&self.places).acquire_owned().await {
+            Ok(permit) => Ok(Place { _permit: permit }),
+            Err(_) => Err(self.full()),
+        }
+    }
+
+    /// Requests at once.
+    pub(crate) fn concurrency(&self) -> u32 {
+        self.concurrency
+    }
+
+    /// Requests that may wait.
+    pub(crate) fn queue(&self) -> u32 {
+        self.queue
+    }
+
     fn full(&self) -> Failure {
         Failure::Busy {
             concurrency: self.concurrency,

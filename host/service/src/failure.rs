@@ -31,6 +31,9 @@ pub(crate) enum Failure {
     /// The guest answered with an error of `wasi:http`.
     #[error("the component answered with the error {code}")]
     ErrorCode { code: String },
+    /// The guest returned an error for an event.
+    #[error("the component returned an error: {reason}")]
+    Refused { reason: String },
     /// The answer is too large to be sent.
     #[error("limits.responseBody: the component's answer has more than the {limit} bytes allowed")]
     ResponseBody { limit: u64 },
@@ -59,7 +62,7 @@ impl Failure {
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
-            Self::ErrorCode { .. } | Self::Values => StatusCode::BAD_GATEWAY,
+            Self::ErrorCode { .. } | Self::Refused { .. } | Self::Values => StatusCode::BAD_GATEWAY,
             Self::TooDeep => StatusCode::LOOP_DETECTED,
         }
     }

@@ -11,6 +11,7 @@ mod code;
 mod command;
 mod deadline;
 mod error;
+mod events;
 mod exchange;
 mod exported;
 mod failure;
@@ -30,6 +31,7 @@ mod respond;
 mod response;
 mod runtime;
 mod stores;
+mod triggers;
 mod unit;
 mod values;
 mod volumes;
@@ -43,10 +45,12 @@ pub use pods::{PodComponent, Pods, Serving};
 pub use prepare::{Service, ServiceComponent};
 pub use runtime::runtime;
 pub use stores::StoreError;
+pub use triggers::{Triggers, mistakes};
 pub use unit::Usage;
 pub use values::Objects;
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{Denied, Dialer, LogSink, Mount, Reason, RequestId, Stream, admit};
 pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
+pub use shoal_trigger::event::{Counts, Tally};
 pub use shoal_trigger::http;

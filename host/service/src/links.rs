@@ -162,7 +162,8 @@ pub(crate) fn offers(
 
 /// Whether an export is for other services: not one that a host calls.
 pub(crate) fn is_own(name: &str, kind: ItemKind) -> bool {
-    kind == ItemKind::Interface && name.contains('/') && !name.starts_with("wasi:")
+    let hosts = name.starts_with("wasi:") || name.starts_with("shoal:service/message-handler");
+    kind == ItemKind::Interface && name.contains('/') && !hosts
 }
 
 /// Leads every link of these services to where it belongs, and those that lead nowhere to nobody: their calls fail until they do.

@@ -2,6 +2,7 @@
 //! they are there already (`pods`).
 
 use crate::code::{Code, LinkError, Linked};
+use crate::events::EventComponent;
 use crate::exported::{Exported, Plain};
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
@@ -10,7 +11,7 @@ use crate::prepare::{admit, exports};
 use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
 use crate::unit::Unit;
-use crate::world::World;
+use crate::world::{EventWorld, World};
 use crate::{Program, ServiceError};
 use shoal_api::Component;
 use shoal_capability::GrantsBuilder;
@@ -36,17 +37,23 @@ pub(crate) struct Ready {
 
 /// A component that is linked.
 pub(crate) struct Callable {
-    pub(crate) http: Http,
+    /// As requests call it, with its world's name; none where they can't.
+    pub(crate) http: Option<(Arc<HttpComponent>, &'static str)>,
+    /// As messages and points in time call it; none where they don't, or can't.
+    pub(crate) events: Option<(Arc<EventComponent>, &'static str)>,
+    /// What it exports, for an error's text.
+    pub(crate) exports: String,
     pub(crate) wants: Vec<Want>,
     pub(crate) offers: Vec<Offer>,
 }
 
-/// What a trigger of HTTP finds.
-pub(crate) enum Http {
-    /// It can call it.
-    Yes(Arc<HttpComponent>, &'static str),
-    /// It can't, with what it exports.
-    No(String),
+/// Who calls a component beside requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Callers {
+    /// Other services may.
+    pub(crate) services: bool,
+    /// Messages or points in time do.
+    pub(crate) events: bool,
 }
 
 impl Machine {
@@ -67,14 +74,13 @@ impl Machine {
     }
 
     /// A component of a service, for triggers. `parts` are those that are in it, with their places in the manifest: its own first.
-    /// Other services may call it where it is `linkable`.
     pub(crate) fn callable(
         &self,
         service: &str,
         parts: &[(usize, &Component)],
         ready: Ready,
         grants: GrantsBuilder,
-        linkable: bool,
+        callers: Callers,
     ) -> Result<Callable, ServiceError> {
         let Some((_, component)) = parts.first().copied() else {
             return Err(ServiceError::Manifest(Vec::new()));
@@ -96,21 +102,48 @@ impl Machine {
         let linked = recipe.linked().map_err(failed)?;
         let unit = Arc::new(unit(service, component, engine, grants)?);
         let wants = wants(&recipe.bindings, linked.loaded.component());
-        let offers = match linkable {
+        let offers = match callers.services {
             true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
             false => Vec::new(),
         };
-        let http = match recipe.load().map_err(failed)? {
-            Some(world) => {
-                let name = World::name(&world);
-                let resident = Resident::new(recipe, world);
-                let callable = Arc::new(HttpComponent { unit, resident });
-                self.sweeper.add(&callable);
-                Http::Yes(callable, name)
-            }
-            None => Http::No(exports(&recipe.description)),
+        let exports = exports(&recipe.description);
+        let events = match callers.events {
+            true => self.events(&unit, &recipe).map_err(failed)?,
+            false => None,
         };
-        Ok(Callable { http, wants, offers })
+        let http = recipe.load().map_err(failed)?.map(|world| {
+            let name = World::name(&world);
+            let resident = Resident::new(recipe, world);
+            let callable = Arc::new(HttpComponent { unit, resident });
+            self.sweeper.add(&callable);
+            (callable, name)
+        });
+        Ok(Callable {
+            http,
+            events,
+            exports,
+            wants,
+            offers,
+        })
+    }
+
+    /// A component as messages and points in time call it.
+    fn events(
+        &self,
+        unit: &Arc<Unit>,
+        recipe: &Recipe<World>,
+    ) -> Result<Option<(Arc<EventComponent>, &'static str)>, LinkError> {
+        let recipe = recipe.taken_as(EventWorld::of);
+        let Some(world) = recipe.load()? else {
+            return Ok(None);
+        };
+        let name = world.name();
+        let callable = Arc::new(EventComponent {
+            unit: Arc::clone(unit),
+            resident: Resident::new(recipe, world),
+        });
+        self.sweeper.add(&callable);
+        Ok(Some((callable, name)))
     }
 
     /// What other services can call of a component.
@@ -128,18 +161,8 @@ impl Machine {
         {
             return Ok(Vec::new());
         }
-        let recipe = Recipe {
-            code: Arc::clone(&recipe.code),
-            engine: recipe.engine.clone(),
-            compiled: recipe.compiled.clone(),
-            description: recipe.description.clone(),
-            parts: recipe.parts,
-            reuse: recipe.reuse,
-            bindings: Arc::clone(&recipe.bindings),
-            world: |_, linked: &Arc<Linked>, reuse| {
-                Some(Ok(Instances::new(Plain(linked.pre.clone()), linked, reuse)))
-            },
-        };
+        let recipe = recipe
+            .taken_as(|_, linked, reuse| Some(Ok(Instances::new(Plain(linked.pre.clone()), linked, reuse))));
         let Some(world) = recipe.load()? else {
             return Ok(Vec::new());
         };
@@ -213,6 +236,12 @@ trait Sweep: Send + Sync + 'static {
 }
 
 impl Sweep for HttpComponent {
+    fn sweep(&self) {
+        self.resident.sweep();
+    }
+}
+
+impl Sweep for EventComponent {
     fn sweep(&self) {
         self.resident.sweep();
     }

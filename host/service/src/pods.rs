@@ -2,7 +2,7 @@
 //! worker's counterpart of `host`.
 
 use crate::command::variables;
-use crate::machine::{Http, Machine, Ready};
+use crate::machine::{Callers, Machine, Ready};
 use crate::prepare::granted;
 use crate::respond::HttpComponent;
 use crate::stores::{self, PodStores};
@@ -78,12 +78,12 @@ impl Pods {
         let (ready, grants) = pod.split(&self.stores)?;
         let callable = self
             .machine
-            .callable(name, &[(0, component)], ready, grants, false)?;
+            .callable(name, &[(0, component)], ready, grants, Callers::default())?;
         match callable.http {
-            Http::Yes(component, _) => Ok(Serving { component }),
-            Http::No(exports) => Err(ServiceError::Exports {
+            Some((component, _)) => Ok(Serving { component }),
+            None => Err(ServiceError::Exports {
                 component: component.name.clone(),
-                exports,
+                exports: callable.exports,
                 wanted: format!("a pod that serves exports {CALLABLE}"),
             }),
         }

@@ -1,32 +1,39 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
 use crate::code::imports;
+use crate::events::EventComponent;
 use crate::fused::{Members, is_root};
 use crate::links::{Offer, Want};
-use crate::machine::{Callable, Http};
+use crate::machine::{Callable, Callers};
 use crate::respond::HttpComponent;
 use crate::stores::{self, Parts};
+use crate::triggers::{self, Planned, Triggers};
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
-use crate::world::CALLABLE;
+use crate::world::{CALLABLE, EVENTS};
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::{Artifact, Progress};
 use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 /// A service that is ready to answer.
 pub struct Service {
+    namespace: String,
     name: String,
     components: Vec<ServiceComponent>,
     callable: BTreeMap<String, Arc<HttpComponent>>,
-    /// Components that no trigger can call, with what they export.
-    uncallable: BTreeMap<String, String>,
+    /// Components that messages and points in time call.
+    handlers: BTreeMap<String, Arc<EventComponent>>,
+    /// What each component exports that was made ready.
+    exports: BTreeMap<String, String>,
     http: Vec<(String, String)>,
+    /// The triggers beside HTTP.
+    triggers: Vec<Planned>,
     /// What its components want of other services, and what they have for them.
     pub(crate) wants: Vec<Want>,
     pub(crate) offers: Vec<Offer>,
@@ -102,15 +109,19 @@ impl Host {
             }
             grants.push(builder);
         }
+        let triggers = triggers::plan(manifest, &self.clients, objects, &mut problems);
         if !problems.is_empty() {
             return Err(ServiceError::Manifest(problems));
         }
         let mut service = Service {
+            namespace: namespace.to_owned(),
             name,
             components: Vec::new(),
             callable: BTreeMap::new(),
-            uncallable: BTreeMap::new(),
+            handlers: BTreeMap::new(),
+            exports: BTreeMap::new(),
             http: Vec::new(),
+            triggers,
             wants: Vec::new(),
             offers: Vec::new(),
             _volumes: volumes,
@@ -140,9 +151,13 @@ impl Host {
                 .collect();
             let grants = with_linked(&grants, &parts)?;
             let digest = ready.digest.clone();
+            let callers = Callers {
+                services: linkable,
+                events: service.triggers.iter().any(|it| it.calls(&component.name)),
+            };
             let callable = self
                 .machine
-                .callable(&service.name, &parts, ready, grants, linkable)?;
+                .callable(&service.name, &parts, ready, grants, callers)?;
             service.add(component, digest, callable);
         }
         service.route(manifest)?;
@@ -235,17 +250,29 @@ impl Service {
         }))
     }
 
+    /// Starts its triggers, but for HTTP. They go on when the service is dropped, until they are shut down.
+    pub fn start(&self) -> Triggers {
+        triggers::start((&self.namespace, &self.name), &self.triggers, &self.handlers)
+    }
+
     /// How many of its components are mapped. The others are files until they are called.
     pub fn mapped(&self) -> usize {
-        self.callable
-            .values()
-            .filter(|component| component.resident.is_mapped())
-            .count()
+        let handlers = self.handlers.iter();
+        let handled = handlers.filter(|(_, it)| it.resident.is_mapped());
+        let answered = self.callable.iter().filter(|(_, it)| it.resident.is_mapped());
+        let names: BTreeSet<_> = handled
+            .map(|(name, _)| name)
+            .chain(answered.map(|(name, _)| name))
+            .collect();
+        names.len()
     }
 
     /// Unmaps every component that was not called since this was last done, as the host does from time to time.
     pub fn sweep(&self) {
         self.callable
+            .values()
+            .for_each(|component| component.resident.sweep());
+        self.handlers
             .values()
             .for_each(|component| component.resident.sweep());
     }
@@ -254,16 +281,16 @@ impl Service {
         let name = component.name.clone();
         self.wants.extend(callable.wants);
         self.offers.extend(callable.offers);
-        let world = match callable.http {
-            Http::Yes(callable, world) => {
-                self.callable.insert(name.clone(), callable);
-                Some(world)
-            }
-            Http::No(exports) => {
-                self.uncallable.insert(name.clone(), exports);
-                None
-            }
-        };
+        self.exports.insert(name.clone(), callable.exports);
+        let mut world = None;
+        if let Some((handler, handled)) = callable.events {
+            self.handlers.insert(name.clone(), handler);
+            world = Some(handled);
+        }
+        if let Some((callable, answered)) = callable.http {
+            self.callable.insert(name.clone(), callable);
+            world = Some(answered);
+        }
         self.components.push(ServiceComponent { name, digest, world });
     }
 
@@ -276,21 +303,30 @@ impl Service {
         });
     }
 
-    /// Connects HTTP triggers with the components that they call.
+    /// Connects triggers with the components that they call.
     fn route(&mut self, manifest: &WasmService) -> Result<(), ServiceError> {
-        for trigger in &manifest.spec.triggers {
-            let Some(http) = &trigger.http else { continue };
-            if let Some(exports) = self.uncallable.get(&trigger.component) {
-                return Err(ServiceError::Exports {
-                    component: trigger.component.clone(),
-                    exports: exports.clone(),
-                    wanted: format!(
-                        "trigger {} calls {CALLABLE}: build it for one of these, or run a command with `shoal run`",
-                        trigger.name
-                    ),
-                });
-            }
-            self.http.push((http.path.clone(), trigger.component.clone()));
+        for (index, trigger) in manifest.spec.triggers.iter().enumerate() {
+            let wanted = match &trigger.http {
+                Some(http) if self.callable.contains_key(&trigger.component) => {
+                    self.http.push((http.path.clone(), trigger.component.clone()));
+                    continue;
+                }
+                None if self.handlers.contains_key(&trigger.component) => continue,
+                Some(_) => format!(
+                    "trigger {} calls {CALLABLE}: build it for one of these, or run a command with `shoal run`",
+                    trigger.name
+                ),
+                None => format!(
+                    "spec.triggers[{index}].component: trigger {} calls {EVENTS}: build it for one of these",
+                    trigger.name
+                ),
+            };
+            let exports = self.exports.get(&trigger.component);
+            return Err(ServiceError::Exports {
+                component: trigger.component.clone(),
+                exports: exports.cloned().unwrap_or_default(),
+                wanted,
+            });
         }
         Ok(())
     }

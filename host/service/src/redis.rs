@@ -2,7 +2,7 @@
 
 use crate::machine::lock;
 use crate::values::{Objects, sourced};
-use shoal_api::{Problem, RedisStore, ValueSource};
+use shoal_api::{Problem, RedisStore, RedisTrigger, ValueSource};
 use shoal_redis::{Address, Client, Options};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -26,6 +26,17 @@ impl<'a> Server<'a> {
             url_from: store.url_from.as_ref(),
             authorities_from: store.authorities_from.as_ref(),
             value_limit: STORED,
+        }
+    }
+
+    /// `limit` is the most that the payload of a message may have.
+    pub(crate) fn of_trigger(trigger: &'a RedisTrigger, limit: u64) -> Self {
+        Self {
+            url: trigger.url.as_deref(),
+            url_from: trigger.url_from.as_ref(),
+            authorities_from: trigger.authorities_from.as_ref(),
+            // Names of commands and channels have to pass too.
+            value_limit: limit.max(1 << 10),
         }
     }
 }

@@ -41,6 +41,20 @@ impl<W> Recipe<W> {
         )
     }
 
+    /// The same component, as what other callers want.
+    pub(crate) fn taken_as<V>(&self, world: Taken<V>) -> Recipe<V> {
+        Recipe {
+            code: Arc::clone(&self.code),
+            engine: self.engine.clone(),
+            compiled: self.compiled.clone(),
+            description: self.description.clone(),
+            parts: self.parts,
+            reuse: self.reuse,
+            bindings: Arc::clone(&self.bindings),
+            world,
+        }
+    }
+
     /// The same, as what callers want. None where it is no such thing.
     pub(crate) fn load(&self) -> Result<Option<W>, LinkError> {
         (self.world)(&self.description, &self.linked()?, self.reuse)

@@ -1,9 +1,13 @@
 //! The worlds that a component can be of, and how each is called.
 
+mod events;
 mod http2;
 mod http3;
+mod messages;
 mod my_service;
+mod program;
 
+pub(crate) use events::{EVENTS, EventWorld};
 pub(crate) use http2::Http2;
 pub(crate) use http3::Http3;
 pub(crate) use my_service::MyService;
@@ -23,7 +27,7 @@ use std::sync::Arc;
 /// A call on its way: it puts the head of the answer into its [`Exchange`] and ends when the guest has.
 pub(crate) type Call = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// What a trigger can call.
+/// What a trigger of HTTP can call.
 #[derive(Clone)]
 pub(crate) enum World {
     /// `wasi:http/proxy` 0.2.

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Full};
 use shoal_capability::State;
+use shoal_trigger::event::Event;
 use shoal_trigger::http::Request;
 use std::sync::Arc;
 use wasmtime::Store;
@@ -64,6 +65,33 @@ pub(super) async fn call(
                 HeaderValue::from_static("text/plain; charset=utf-8"),
             );
             exchange.put(Ok(response));
+            Ok(())
+        }
+        Err(error) => Err(unit.fault(&error, &live.store).into()),
+    }
+}
+
+pub(super) async fn event(
+    instances: Arc<Instances<MyService>>,
+    unit: Arc<Unit>,
+    cause: Cause,
+    event: Event,
+) -> Result<(), Failure> {
+    if event.payload.is_empty() && event.fields.len() > 1 {
+        return Err(Failure::BadRequest {
+            reason: "the entry has several fields, and none called payload".to_owned(),
+        });
+    }
+    let text = String::from_utf8(event.payload).map_err(|error| Failure::BadRequest {
+        reason: format!(
+            "the component takes text, and the message is not UTF-8: {}",
+            error.utf8_error()
+        ),
+    })?;
+    let mut live = instances.take(&unit, cause).await?;
+    match live.instance.call_async(&mut live.store, (text,)).await {
+        Ok((_,)) => {
+            instances.give_back(live);
             Ok(())
         }
         Err(error) => Err(unit.fault(&error, &live.store).into()),

@@ -1,0 +1,72 @@
+//! The worlds that a message or a point in time can call, and how each is called.
+
+use super::Call;
+use super::messages::{self, INTERFACE, Messages};
+use super::my_service::{self, MyService};
+use super::program::{self, Program};
+use crate::code::Linked;
+use crate::instances::Instances;
+use crate::limits::ReuseLimits;
+use crate::unit::{Cause, Unit};
+use shoal_compile::Description;
+use shoal_trigger::event::Event;
+use std::sync::Arc;
+
+/// What an event can call.
+#[derive(Clone)]
+pub(crate) enum EventWorld {
+    /// `shoal:service/message-handler`.
+    Messages(Arc<Instances<Messages>>),
+    /// `shoal:service/my-service`.
+    MyService(Arc<Instances<MyService>>),
+    /// `wasi:cli/run`.
+    Program(Arc<Instances<Program>>),
+}
+
+/// These worlds, for an error's text.
+pub(crate) const EVENTS: &str =
+    "shoal:service/message-handler, handle-request (shoal:service/my-service) or wasi:cli/run";
+
+impl EventWorld {
+    /// The world of a component by its exports; none where no event can call it.
+    pub(crate) fn of(
+        description: &Description,
+        linked: &Arc<Linked>,
+        reuse: Option<ReuseLimits>,
+    ) -> Option<wasmtime::Result<Self>> {
+        if let Some(export) = description.export(INTERFACE) {
+            let messages = Messages::new(&linked.pre, &export.name);
+            return Some(messages.map(|it| Self::Messages(Instances::new(it, linked, reuse))));
+        }
+        if description.export("handle-request").is_some() {
+            let service = MyService::new(&linked.pre);
+            return Some(service.map(|it| Self::MyService(Instances::new(it, linked, reuse))));
+        }
+        let run = description.export("wasi:cli/run")?;
+        let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
+        let program = Program::new(&linked.pre, concurrent);
+        // A program may be run once in an instance, so none is used again.
+        Some(program.map(|it| Self::Program(Instances::new(it, linked, None))))
+    }
+
+    /// Its name, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Messages(_) => "shoal:service/message-service",
+            Self::MyService(_) => "shoal:service/my-service",
+            Self::Program(_) => "wasi:cli/command",
+        }
+    }
+
+    /// Calls the guest for one event.
+    pub(crate) fn call(&self, unit: &Arc<Unit>, cause: Cause, event: Event) -> Call {
+        let unit = Arc::clone(unit);
+        match self {
+            Self::Messages(instances) => Box::pin(messages::event(Arc::clone(instances), unit, cause, event)),
+            Self::MyService(instances) => {
+                Box::pin(my_service::event(Arc::clone(instances), unit, cause, event))
+            }
+            Self::Program(instances) => Box::pin(program::event(Arc::clone(instances), unit, cause)),
+        }
+    }
+}
