@@ -7,6 +7,7 @@
 //! ```
 
 mod admission;
+mod channels;
 mod code;
 mod command;
 mod deadline;

@@ -1,5 +1,6 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
+use crate::channels;
 use crate::code::imports;
 use crate::events::EventComponent;
 use crate::fused::{Members, is_root};
@@ -91,6 +92,7 @@ impl Host {
                 env: values::environment(component, &at, objects, &mut problems),
                 config: values::configuration(&component.capabilities.config, &at, objects, &mut problems),
                 secrets: values::secrets(component, &at, objects, &mut problems),
+                channels: channels::granted(component, &at, (&self.clients, objects), &mut problems),
                 mounts: component
                     .capabilities
                     .filesystem

@@ -2,7 +2,7 @@
 
 use crate::machine::lock;
 use crate::values::{Objects, sourced};
-use shoal_api::{Problem, RedisStore, RedisTrigger, ValueSource};
+use shoal_api::{Problem, RedisChannel, RedisStore, RedisTrigger, ValueSource};
 use shoal_redis::{Address, Client, Options};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -25,6 +25,16 @@ impl<'a> Server<'a> {
             url: store.url.as_deref(),
             url_from: store.url_from.as_ref(),
             authorities_from: store.authorities_from.as_ref(),
+            value_limit: STORED,
+        }
+    }
+
+    /// Its answers are short, so it may be the client of a store.
+    pub(crate) fn of_channel(channel: &'a RedisChannel) -> Self {
+        Self {
+            url: channel.url.as_deref(),
+            url_from: channel.url_from.as_ref(),
+            authorities_from: channel.authorities_from.as_ref(),
             value_limit: STORED,
         }
     }
