@@ -21,18 +21,6 @@ pub fn unsupported(service: &WasmService) -> Vec<Problem> {
                     .and_then(|source| env_source(source, &path)),
             );
         }
-        if !component.capabilities.messaging.is_empty() {
-            found.push(later(&path.field("capabilities").field("messaging"), "messaging"));
-        }
-    }
-    for (index, trigger) in service.spec.triggers.iter().enumerate() {
-        let path = spec.field("triggers").index(index);
-        if trigger.redis.is_some() {
-            found.push(later(&path.field("redis"), "a redis trigger").hint("http is what runs today"));
-        }
-        if trigger.schedule.is_some() {
-            found.push(later(&path.field("schedule"), "a schedule").hint("http is what runs today"));
-        }
     }
     for (index, entry) in service.spec.volumes.iter().enumerate() {
         volume(entry, &spec.field("volumes").index(index), &mut found);

@@ -172,11 +172,6 @@ fn what_does_not_run_yet_is_named_field_by_field() {
         fields,
         [
             "spec.components[0].env[3].valueFrom.fieldRef",
-            "spec.components[0].capabilities.messaging",
-            "spec.triggers[1].redis",
-            "spec.triggers[2].redis",
-            "spec.triggers[3].redis",
-            "spec.triggers[4].schedule",
             "spec.volumes[2].persistentVolumeClaim",
             "spec.volumes[3].emptyDir.sizeLimit",
         ]

@@ -36,6 +36,15 @@ pub(crate) enum Event {
     },
     /// A service is ready, and nothing calls it.
     Idle { service: String },
+    /// A service is ready, and messages or points in time call it.
+    Waiting { service: String, triggers: Vec<String> },
+    /// What a trigger has counted since it was started, each count by its name.
+    Counted {
+        service: String,
+        trigger: String,
+        #[serde(serialize_with = "named")]
+        counts: Vec<(&'static str, u64)>,
+    },
     /// A service answers by its changed manifest or components.
     Reloaded { service: String },
     /// A change could not be taken over.
@@ -90,6 +99,10 @@ fn shared<S: serde::Serializer>(origin: &Arc<Origin>, serializer: S) -> Result<S
     origin.as_ref().serialize(serializer)
 }
 
+fn named<S: serde::Serializer>(counts: &[(&str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().copied())
+}
+
 fn lossy<S: serde::Serializer>(line: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(line))
 }
@@ -99,9 +112,11 @@ impl Event {
     pub(crate) fn stream(&self) -> Stream {
         match self {
             Self::Log { stream, .. } => *stream,
-            Self::Listening { .. } | Self::Idle { .. } | Self::Reloaded { .. } | Self::Removed { .. } => {
-                Stream::Stdout
-            }
+            Self::Listening { .. }
+            | Self::Idle { .. }
+            | Self::Waiting { .. }
+            | Self::Reloaded { .. }
+            | Self::Removed { .. } => Stream::Stdout,
             _ => Stream::Stderr,
         }
     }
@@ -150,9 +165,21 @@ impl Event {
             }
             Self::Idle { service } => {
                 format!(
-                    "{}  ready, but without an HTTP trigger: nothing calls it",
+                    "{}  ready, but without a trigger: nothing calls it",
                     paint.bold(service)
                 )
+            }
+            Self::Waiting { service, triggers } => {
+                format!("{}  waits for {}", paint.bold(service), triggers.join(", "))
+            }
+            Self::Counted {
+                service,
+                trigger,
+                counts,
+            } => {
+                let counts = counts.iter().filter(|(_, count)| *count > 0);
+                let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
+                format!("{}  {trigger}: {}", paint.bold(service), counts.join(", "))
             }
             Self::Reloaded { service } => format!("{}  reloaded", paint.bold(service)),
             Self::Kept { error } => {
@@ -263,6 +290,21 @@ mod tests {
             (&"listening".into(), &"http://127.0.0.1:3000".into())
         );
         assert_eq!(event.stream(), Stream::Stdout);
+    }
+
+    #[test]
+    fn counts_are_named_and_those_of_nothing_are_for_programs_alone() {
+        let event = Event::Counted {
+            service: "worker".to_owned(),
+            trigger: "jobs".to_owned(),
+            counts: vec![("calls", 3), ("failed", 0), ("dropped", 2)],
+        };
+        assert_eq!(event.text(Paint::PLAIN), "worker  jobs: 3 calls, 2 dropped");
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"event":"counted","service":"worker","trigger":"jobs","counts":{"calls":3,"failed":0,"dropped":2}}"#
+        );
+        assert_eq!(event.stream(), Stream::Stderr);
     }
 
     #[test]

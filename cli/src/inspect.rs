@@ -119,6 +119,7 @@ fn worlds(description: &Description) -> Vec<&'static str> {
     add("wasi:http/incoming-handler", "wasi:http/proxy (0.2)");
     add("wasi:http/handler", "wasi:http/service (0.3)");
     add("handle-request", "shoal:service/my-service");
+    add("shoal:service/message-handler", "shoal:service/message-service");
     add(
         "wasi:cli/run",
         if third("wasi:cli/run") {
@@ -228,6 +229,10 @@ mod tests {
         assert_eq!(of("wasi:http/handler@0.3.0"), ["wasi:http/service (0.3)"]);
         assert_eq!(of("wasi:cli/run@0.3.0"), ["wasi:cli/command (0.3)"]);
         assert_eq!(of("wasi:cli/run@0.2.6"), ["wasi:cli/command (0.2)"]);
+        assert_eq!(
+            of("shoal:service/message-handler@0.1.0"),
+            ["shoal:service/message-service"]
+        );
         assert_eq!(of("handle-request"), ["shoal:service/my-service"]);
         assert!(of("other").is_empty());
     }

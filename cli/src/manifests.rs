@@ -42,6 +42,15 @@ impl Entry {
             .filter_map(|it| Some(self.base.join(it.file.as_ref()?)))
     }
 
+    /// What the schema lets pass and can't be.
+    pub(crate) fn mistakes(&self) -> Vec<Problem> {
+        let mut problems = shoal_service::mistakes(&self.service);
+        for problem in &mut problems {
+            problem.source = Some(self.file.clone());
+        }
+        problems
+    }
+
     /// What is valid but does not run yet.
     pub(crate) fn unsupported(&self) -> Vec<Problem> {
         let mut problems = shoal_api::unsupported(&self.service);

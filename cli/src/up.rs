@@ -1,5 +1,6 @@
 //! `shoal up`: services from their manifests, until Ctrl-C. What runs is in `fleet`, what changed on disk in `watch`.
 
+mod calling;
 mod fleet;
 mod listen;
 mod signals;

@@ -55,17 +55,17 @@ pub(crate) fn validate(options: &Validate, console: &Console) -> Outcome {
 fn report(text: &manifests::Text) -> Report {
     let file = text.name.clone();
     match manifests::parse(std::slice::from_ref(text)) {
-        Ok(found) => Report {
-            file,
-            valid: true,
-            services: found.services.iter().map(|it| it.name().to_owned()).collect(),
-            problems: Vec::new(),
-            warnings: found
-                .services
-                .iter()
-                .flat_map(manifests::Entry::unsupported)
-                .collect(),
-        },
+        Ok(found) => {
+            let entries = || found.services.iter();
+            let problems: Vec<_> = entries().flat_map(manifests::Entry::mistakes).collect();
+            Report {
+                file,
+                valid: problems.is_empty(),
+                services: entries().map(|it| it.name().to_owned()).collect(),
+                problems,
+                warnings: entries().flat_map(manifests::Entry::unsupported).collect(),
+            }
+        }
         Err(problems) => Report {
             file,
             valid: false,
@@ -114,7 +114,8 @@ mod tests {
     fn a_valid_manifest_is_ok_and_what_does_not_run_yet_is_a_warning() {
         let (_folder, path) = manifest(
             "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {name: a}\nspec:\n  components:\n  \
-             - {name: x, file: x.wasm}\n  triggers:\n  - {name: t, component: x, schedule: {cron: '* * * * *'}}\n",
+             - {name: x, file: x.wasm}\n  triggers:\n  - {name: t, component: x, schedule: {cron: '* * * * *'}}\n  \
+             volumes:\n  - {name: v, persistentVolumeClaim: {claimName: c}}\n",
         );
         let report = report(&manifests::read(&path));
         assert!(report.valid, "{report:?}");
@@ -122,7 +123,8 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "warning: {file}: spec.triggers[0].schedule: a schedule: not supported yet (http is what runs today)\n\
+                "warning: {file}: spec.volumes[0].persistentVolumeClaim: a persistentVolumeClaim volume: not supported yet \
+                 (configMap, emptyDir, hostPath and secret are what runs today)\n\
                  {file}: ok (a)\n"
             )
         );

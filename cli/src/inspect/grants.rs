@@ -71,6 +71,7 @@ mod tests {
                 "wasi:sockets/tcp@0.2.6",
                 "wasi:sockets/udp@0.2.6",
                 "shoal:service/kv-store@0.1.0",
+                "shoal:service/messaging@0.1.0",
                 "shoal:service/secrets@0.1.0",
                 "wasi:config/store@0.2.0-rc.1",
                 "acme:auth/check@1.0.0",
@@ -80,6 +81,7 @@ mod tests {
              capabilities:\n  \
                config: [{name: NAME, value: VALUE}]\n  \
                keyValue: [{name: default, store: STORE}]\n  \
+               messaging: [{channel: CHANNEL, redis: {url: URL}}]\n  \
                network: {outbound: [{host: HOST, ports: [PORT]}]}\n  \
                secrets: [{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]\n\
              # beside components:\n\

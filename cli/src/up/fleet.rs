@@ -1,5 +1,6 @@
 //! The services that run: started together, changed one by one, stopped together.
 
+use super::calling::Calling;
 use super::listen::Listen;
 use super::watch::{self, Stamps};
 use crate::console::Console;
@@ -34,6 +35,8 @@ struct Member {
     linkable: bool,
     /// None where it has no HTTP trigger.
     running: Option<Running>,
+    /// Its other triggers.
+    calling: Calling,
 }
 
 impl Fleet {
@@ -86,12 +89,14 @@ impl Fleet {
                 }
                 None => None,
             };
+            let calling = Calling::start(&service, &self.console);
             self.joined(Member {
                 entry,
                 files,
                 service,
                 linkable,
                 running,
+                calling,
             });
         }
         self.shared = manifests.shared;
@@ -214,12 +219,14 @@ impl Fleet {
         self.connect(place, &service)?;
         let Some(member) = place.and_then(|place| self.members.get_mut(place)) else {
             let running = self.listener(&entry, &service).await?;
+            let calling = Calling::start(&service, &self.console);
             self.joined(Member {
                 entry,
                 files,
                 service,
                 linkable,
                 running,
+                calling,
             });
             return Ok(());
         };
@@ -228,6 +235,10 @@ impl Fleet {
             if let Some(running) = &member.running {
                 running.replace(service.routes());
             }
+            // Never both: what is due now would be called twice.
+            member.calling.stop();
+            let calling = Calling::start(&service, &self.console);
+            let calling = std::mem::replace(&mut member.calling, calling);
             let before = std::mem::replace(&mut member.service, service);
             (member.entry, member.files, member.linkable) = (entry, files, linkable);
             self.console.send(Event::Reloaded {
@@ -236,21 +247,25 @@ impl Fleet {
             // Requests in flight may still read files of volumes that go with it.
             let grace = self.grace;
             tokio::spawn(async move {
-                tokio::time::sleep(grace).await;
+                tokio::join!(tokio::time::sleep(grace), calling.shutdown(grace));
                 drop(before);
             });
             return Ok(());
         }
         let running = self.listener(&entry, &service).await?;
         if let Some(place) = place {
-            tokio::spawn(end(self.members.remove(place), self.grace));
+            let member = self.members.remove(place);
+            member.calling.stop();
+            tokio::spawn(end(member, self.grace));
         }
+        let calling = Calling::start(&service, &self.console);
         self.joined(Member {
             entry,
             files,
             service,
             linkable,
             running,
+            calling,
         });
         Ok(())
     }
@@ -300,30 +315,43 @@ impl Fleet {
         }
     }
 
-    /// Says where a service answers, and keeps it.
+    /// Says where a service answers and what it waits for, and keeps it.
     fn joined(&mut self, member: Member) {
         let service = member.entry.name().to_owned();
-        self.console.send(match &member.running {
-            Some(running) => Event::Listening {
-                service,
+        let triggers = member.calling.names();
+        if let Some(running) = &member.running {
+            self.console.send(Event::Listening {
+                service: service.clone(),
                 url: format!("http://{}", running.address()),
                 routes: routes(&member.entry),
-            },
-            None => Event::Idle { service },
-        });
+            });
+        }
+        match triggers.is_empty() {
+            false => self.console.send(Event::Waiting { service, triggers }),
+            true if member.running.is_none() => self.console.send(Event::Idle { service }),
+            true => {}
+        }
         self.members.push(member);
     }
 }
 
 /// Whether all requests in flight were finished.
 async fn end(member: Member, grace: Duration) -> bool {
-    let Member { running, service, .. } = member;
-    let done = match running {
-        Some(running) => running.shutdown(grace).await,
-        None => true,
+    let Member {
+        running,
+        service,
+        calling,
+        ..
+    } = member;
+    let answering = async {
+        match running {
+            Some(running) => running.shutdown(grace).await,
+            None => true,
+        }
     };
+    let (answered, called) = tokio::join!(answering, calling.shutdown(grace));
     drop(service);
-    done
+    answered && called
 }
 
 /// For each service, whether another is linked to it.

@@ -3,7 +3,7 @@
 use crate::log::Log;
 use crate::{PATIENCE, binaries, until};
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -226,7 +226,7 @@ impl Up {
         };
         // The first time, every component has to be compiled.
         let limit = Instant::now() + PATIENCE * 5;
-        while shoal.addresses().len() + shoal.log.events("idle").len() < self.services {
+        while shoal.ready() < self.services {
             if let Some(status) = shoal.ended() {
                 panic!("shoal up ended with {status}: {}", shoal.log.tail());
             }
@@ -259,6 +259,17 @@ impl Shoal {
     /// Starts one manifest.
     pub async fn up(manifest: &str) -> Self {
         Up::new().manifest(manifest).start().await
+    }
+
+    /// How many services are ready, whatever calls them.
+    fn ready(&self) -> usize {
+        let events = ["listening", "idle", "waiting"].map(|kind| self.log.events(kind));
+        let names: BTreeSet<_> = events
+            .iter()
+            .flatten()
+            .map(|event| event["service"].to_string())
+            .collect();
+        names.len()
     }
 
     /// Where each service listens.

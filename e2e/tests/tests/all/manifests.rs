@@ -158,20 +158,8 @@ fn one_name_for_two_services_is_a_mistake() {
 fn what_does_not_run_yet_is_refused_and_never_ignored() {
     let cases = [
         (
-            json!({"triggers": [{"name": "t", "component": "web", "redis": {"url": "redis://cache", "channels": ["a"]}}]}),
-            "spec.triggers[0].redis",
-        ),
-        (
-            json!({"triggers": [{"name": "t", "component": "web", "schedule": {"cron": "* * * * *"}}]}),
-            "spec.triggers[0].schedule",
-        ),
-        (
             json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}),
             "spec.volumes[0].persistentVolumeClaim",
-        ),
-        (
-            json!({"components": [{"name": "web", "file": "x.wasm", "capabilities": {"messaging": [{"channel": "c", "redis": {"url": "redis://cache"}}]}}]}),
-            "spec.components[0].capabilities.messaging",
         ),
         (
             json!({"components": [{"name": "web", "file": "x.wasm", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]}], "triggers": []}),
