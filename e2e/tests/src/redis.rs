@@ -1,6 +1,7 @@
 //! Debian's redis-server and redis-sentinel, on ports of this machine's choice and ended by their process ids.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -103,18 +104,7 @@ impl Redis {
 
     /// The same, whatever it says.
     pub fn try_say(&self, words: &[&str]) -> String {
-        let port = self.port.to_string();
-        let output = Command::new("redis-cli")
-            .args(["-h", "127.0.0.1", "-p", &port])
-            .args(words)
-            .output();
-        let output = output.expect("redis-cli: run `scripts/setup.sh test`");
-        let said = if output.stdout.is_empty() {
-            output.stderr
-        } else {
-            output.stdout
-        };
-        String::from_utf8_lossy(&said).trim_end().to_owned()
+        try_say(self.port, words)
     }
 
     fn signal(&self, signal: Signal) {
@@ -147,6 +137,37 @@ impl Redis {
         );
         self.ready();
     }
+}
+
+/// What redis-cli says to a command for the server at a port, whatever it says.
+pub fn try_say(port: u16, words: &[&str]) -> String {
+    cli(port, words, "")
+}
+
+/// What it says to several commands by one connection, line by line.
+pub fn converse(port: u16, commands: &[&str]) -> Vec<String> {
+    let said = cli(port, &[], &(commands.join("\n") + "\n"));
+    said.lines().map(str::to_owned).collect()
+}
+
+fn cli(port: u16, words: &[&str], input: &str) -> String {
+    let mut cli = Command::new("redis-cli")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("redis-cli: run `scripts/setup.sh test`");
+    // Where it has ended already, its output says why.
+    let _ = cli.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = cli.wait_with_output().unwrap();
+    let said = if output.stdout.is_empty() {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    String::from_utf8_lossy(&said).trim_end().to_owned()
 }
 
 fn spawn(program: &str, arguments: &[String], port: u16, folder: PathBuf) -> Child {

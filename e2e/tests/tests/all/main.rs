@@ -26,6 +26,7 @@ mod shutdown;
 mod sockets;
 mod stores;
 mod streams;
+mod triggers;
 mod values;
 mod wasi3;
 mod watch;

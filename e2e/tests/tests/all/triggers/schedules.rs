@@ -1,0 +1,62 @@
+//! Points in time. The next minute is waited for, so these take one.
+
+use serde_json::json;
+use shoal_e2e::redis::Redis;
+use shoal_e2e::{Shoal, component, service, until};
+
+#[tokio::test]
+async fn a_minute_calls_each_kind_of_component() {
+    let redis = Redis::start();
+    let grants = |store: &str| json!({"capabilities": {"keyValue": [{"name": "default", "store": store}]}});
+    let store =
+        |name: &str| json!({"name": name, "redis": {"url": redis.url(), "prefix": format!("{name}:")}});
+    let components = [
+        ("", component("worker", "service_worker", grants("worker"))),
+        ("", component("greeter", "service_greeter", grants("greeter"))),
+        (
+            "",
+            component("program", "command_hello", json!({"args": ["tick"]})),
+        ),
+    ];
+    let trigger = |component: &str, more: serde_json::Value| {
+        let mut schedule = json!({"cron": "* * * * *"});
+        schedule
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        json!({"name": component, "component": component, "schedule": schedule})
+    };
+    let text = service(
+        "nightly",
+        &components,
+        json!({
+            "triggers": [
+                trigger("worker", json!({"timeZone": "Asia/Kolkata", "concurrencyPolicy": "Forbid"})),
+                trigger("greeter", json!({"startingDeadlineSeconds": 3600})),
+                trigger("program", json!({"concurrencyPolicy": "Replace"})),
+            ],
+            "stores": [store("worker"), store("greeter")],
+        }),
+    );
+    let shoal = Shoal::up(&text).await;
+    assert_eq!(
+        shoal.log.events("waiting")[0]["triggers"],
+        json!(["worker", "greeter", "program"])
+    );
+    for name in ["worker", "greeter"] {
+        // The time, as RFC 3339 has it: `worker:2026-11-23T02:00:00Z`.
+        until(name, || {
+            let keys = redis.say(&["KEYS", &format!("{name}:2*:00Z")]);
+            keys.starts_with(name).then_some(())
+        })
+        .await;
+    }
+    until("the program's output", || {
+        let said = shoal.log.of("nightly");
+        said.iter().any(|line| line == "arg tick").then_some(())
+    })
+    .await;
+    let counts = super::counts(shoal, "program").await;
+    assert!(counts["succeeded"].as_u64().unwrap() >= 1, "{counts}");
+    assert_eq!(counts["failed"], 0, "{counts}");
+}
