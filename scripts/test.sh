@@ -128,7 +128,9 @@ all)
     need check "shoal and shoal-compile" scripts/build.sh
     generated
     need check "guests" env CARGO_TARGET_DIR="$cache/guests" e2e/guests/build.sh
-    need check "the example" env CARGO_TARGET_DIR="$cache/examples" examples/greeter/build.sh
+    for example in greeter counter; do
+        need check "the example $example" env CARGO_TARGET_DIR="$cache/examples" "examples/$example/build.sh"
+    done
     run tests "tests" cargo test --locked --no-fail-fast --workspace
     run check "the tools of templates' languages" scripts/setup.sh templates &&
         run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates

@@ -188,6 +188,27 @@ fn what_does_not_run_yet_is_named_field_by_field() {
 }
 
 #[test]
+fn the_examples_manifests_are_valid_and_run_today() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folders = std::fs::read_dir(examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
+    assert!(folders.len() >= 2, "{folders:?}");
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(folder.join("shoal.yaml")).unwrap();
+        let documents =
+            manifest::parse(&text, "shoal.yaml").unwrap_or_else(|found| panic!("{name}: {found:#?}"));
+        let Document::Service(service) = &documents[0] else {
+            panic!("{name}: {documents:?}");
+        };
+        assert_eq!(service.metadata.name.as_deref(), Some(name));
+        assert_eq!(unsupported(service), [], "{name}");
+    }
+}
+
+#[test]
 fn a_manifest_that_is_too_large_is_refused_before_it_is_read() {
     let text = format!("# {}\n", "x".repeat(manifest::MOST_BYTES));
     let problems = manifest::parse(&text, "large.yaml").unwrap_err();

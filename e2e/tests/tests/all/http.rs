@@ -6,7 +6,6 @@ use shoal_e2e::client::{empty, full, part, request, upload};
 use shoal_e2e::manifest::single;
 use shoal_e2e::raw::{Raw, exchange};
 use shoal_e2e::{Client, Shoal, Up, component, get, service};
-use std::path::Path;
 
 #[tokio::test]
 async fn a_component_answers_over_http_1_1_and_h2c() {
@@ -75,26 +74,6 @@ async fn several_manifests_run_side_by_side_at_addresses_of_their_own() {
         .await;
     get(shoal.at("one"), "/").await.is(200, "hello, world\n");
     get(shoal.at("two"), "/").await.is(200, "1\n");
-}
-
-#[tokio::test]
-async fn the_example_runs_from_its_manifest() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/greeter");
-    for file in ["web.wasm", "greeter.wasm"] {
-        assert!(
-            folder.join(file).is_file(),
-            "{file} is missing: run examples/greeter/build.sh first"
-        );
-    }
-    let shoal = Up::new().file(&folder.join("shoal.yaml"), 1).start().await;
-    let at = shoal.address();
-    get(at, "/").await.has(200, "Greetings from the shoal");
-    shoal_e2e::post(at, "/greet", "Ada")
-        .await
-        .is(200, "Hello Ada, welcome to the shoal.\n");
-    get(at, "/greet/Ada")
-        .await
-        .is(200, "Hello again Ada, this is visit 2.\n");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod artifacts;
 mod clocks;
 mod commands;
+mod examples;
 mod files;
 mod hostile;
 mod http;

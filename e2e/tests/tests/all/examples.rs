@@ -1,0 +1,98 @@
+//! The examples that take Rust alone, each from its own manifest: it does what its page says. The shop is among the tests of templates.
+
+use shoal_e2e::redis::Redis;
+use shoal_e2e::{Shoal, Up, get, post, until};
+use std::path::{Path, PathBuf};
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
+}
+
+/// The manifest of an example, for a folder of a test's own: what its components are made of is named from anywhere.
+fn manifest(name: &str, components: &[&str]) -> String {
+    let folder = example(name);
+    let mut text = std::fs::read_to_string(folder.join("shoal.yaml")).unwrap();
+    for component in components {
+        let file = folder.join(format!("{component}.wasm"));
+        assert!(
+            file.is_file(),
+            "{} is missing: run examples/{name}/build.sh first",
+            file.display()
+        );
+        text = replaced(
+            &text,
+            &format!("./{component}.wasm"),
+            &format!("\"{}\"", file.display()),
+        );
+    }
+    text
+}
+
+/// The text with every `from` replaced, of which there must be one.
+#[track_caller]
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is not in {text}");
+    text.replace(from, to)
+}
+
+#[tokio::test]
+async fn the_greeter_greets() {
+    let shoal = Up::new()
+        .file(&example("greeter").join("shoal.yaml"), 1)
+        .start()
+        .await;
+    let at = shoal.address();
+    get(at, "/").await.has(200, "Greetings from the shoal");
+    post(at, "/greet", "Ada")
+        .await
+        .is(200, "Hello Ada, welcome to the shoal.\n");
+    get(at, "/greet/Ada")
+        .await
+        .is(200, "Hello again Ada, this is visit 2.\n");
+}
+
+/// The same component counts in memory, in Redis and on disk: one line of its manifest says which.
+#[tokio::test]
+async fn the_counter_moves_from_memory_to_redis_to_disk_by_one_line() {
+    let (redis, disk) = (Redis::start(), tempfile::tempdir().unwrap());
+    let text = manifest("counter", &["counter"]);
+    let text = replaced(&text, "redis://127.0.0.1:6379", &redis.url());
+    let text = replaced(&text, "./disk", disk.path().to_str().unwrap());
+    let memory = "  - {name: counts, memory";
+    let off = replaced(&text, memory, "  # - {name: counts, memory");
+    let on = |line: &str| {
+        replaced(
+            &off,
+            &format!("# - {{name: counts, {line}"),
+            &format!("- {{name: counts, {line}"),
+        )
+    };
+
+    // What is in memory ends with the process, and is untouched by a change of the manifest that lets the service be.
+    for _ in 0..2 {
+        let shoal = Shoal::up(&text).await;
+        get(shoal.address(), "/fish").await.is(200, "fish: 1\n");
+        get(shoal.address(), "/fish").await.is(200, "fish: 2\n");
+        post(shoal.address(), "/", "crab").await.is(200, "crab: 1\n");
+    }
+    for line in ["redis", "persistent"] {
+        let text = on(line);
+        for expected in ["fish: 1\n", "fish: 2\n", "fish: 3\n"] {
+            let mut shoal = Shoal::up(&text).await;
+            get(shoal.address(), "/fish").await.is(200, expected);
+            shoal.kill();
+        }
+    }
+    assert_eq!(redis.say(&["GET", "default/counter/counts/fish"]), "3");
+    assert!(disk.path().join("counter.counts.redb").is_file());
+
+    // The line is changed while the service runs.
+    let up = Up::new().manifest(&text).arg("--watch");
+    let shoal = up.start().await;
+    get(shoal.address(), "/fish").await.is(200, "fish: 1\n");
+    std::fs::write(shoal.folder().join("manifest-0.yaml"), on("redis")).unwrap();
+    until("the change", || shoal.log.events("reloaded").pop()).await;
+    get(shoal.address(), "/fish").await.is(200, "fish: 4\n");
+}
