@@ -1,5 +1,6 @@
 //! The examples that take Rust alone, each from its own manifest: it does what its page says. The shop is among the tests of templates.
 
+use shoal_e2e::outside::Outside;
 use shoal_e2e::redis::Redis;
 use shoal_e2e::{Shoal, Up, get, post, until};
 use std::path::{Path, PathBuf};
@@ -95,4 +96,73 @@ async fn the_counter_moves_from_memory_to_redis_to_disk_by_one_line() {
     std::fs::write(shoal.folder().join("manifest-0.yaml"), on("redis")).unwrap();
     until("the change", || shoal.log.events("reloaded").pop()).await;
     get(shoal.address(), "/fish").await.is(200, "fish: 4\n");
+}
+
+/// What the library of the page tries, each with what it says that it got, and what Shoal says of it.
+const TRIED: [(&str, &str); 6] = [
+    (
+        "environment: nothing",
+        "asked for environment variables, and has none",
+    ),
+    ("files: nothing", "asked for directories, and has none"),
+    ("store default: Error::NoSuchStore", "keyValue: "),
+    ("store customers: Error::NoSuchStore", "customers"),
+    ("network: 127.0.0.1:", "network: 127.0.0.1"),
+    ("memory: nothing in ", ""),
+];
+
+#[tokio::test]
+async fn the_malicious_library_gets_nothing_of_what_its_page_has() {
+    let collector = Outside::tcp().await;
+    let text = manifest("malicious", &["page", "stats"]);
+    let text = replaced(&text, "3000", &collector.port().to_string());
+    let shoal = Shoal::up(&text).await;
+    let at = shoal.address();
+    // What there is to be had, by the same code.
+    let own = get(at, "/own").await;
+    for (what, had) in [
+        ("environment", "API_KEY=sk_live_4f1c77aa"),
+        ("files", "/data/customers, Ada and Grace"),
+        ("store", "customer=Ada"),
+        ("network", "connected to 127.0.0.1:"),
+        ("memory", "a secret key"),
+    ] {
+        own.has(200, had);
+        assert!(own.text().contains(&format!("{what}: ")), "{}", own.text());
+    }
+    assert_eq!(collector.seen(), 1);
+
+    for visit in 1..=2 {
+        get(at, "/")
+            .await
+            .is(200, &format!("This page was visited {visit} times.\n"));
+    }
+    for (got, said) in TRIED {
+        shoal.says("malicious", got).await;
+        shoal.says("malicious", said).await;
+    }
+    shoal.says("malicious", "PermissionDenied").await;
+    assert_eq!(collector.seen(), 1, "the library reached nobody");
+    // Its own lines and what is said of it bear its name.
+    let events = [shoal.log.events("log"), shoal.log.events("message")].concat();
+    let tried = events.iter().filter(|it| it["component"] == "stats").count();
+    assert!(tried >= 2 * TRIED.len(), "{}", shoal.log.tail());
+}
+
+#[test]
+fn the_malicious_library_is_refused_where_nothing_grants_it_sockets() {
+    let text = manifest("malicious", &["page", "stats"]);
+    let line = text
+        .lines()
+        .find(|line| line.contains("stats.example.com"))
+        .unwrap();
+    let text = replaced(&text, &format!("{line}\n"), "");
+    Up::new().manifest(&text).fails().failed(
+        1,
+        &[
+            "component stats imports what it was not granted",
+            "wasi:sockets/tcp",
+            "spec.components[1].capabilities.network",
+        ],
+    );
 }
