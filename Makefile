@@ -9,13 +9,16 @@ export FUZZ_SECONDS ?= 60
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint fmt build install guests generate bench-host bench-shim bench-links bench shim images cluster cluster-env cluster-down fuzz clean
+.PHONY: help demo demo-shop test test-unit lint fmt build install guests generate bench-host bench-shim bench-links bench shim images cluster cluster-env cluster-down fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build Shoal and an example, start it, send it requests
 	@scripts/demo.sh
+
+demo-shop: ## A shop of three components in Rust, JavaScript and Python, in one process
+	@scripts/demo-shop.sh
 
 test: ## Everything that CI checks, with the time of each step
 	@scripts/test.sh all

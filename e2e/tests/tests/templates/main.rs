@@ -7,6 +7,8 @@
     reason = "tests; clippy sees helper functions as something else"
 )]
 
+mod shop;
+
 use shoal_e2e::process::run_with;
 use shoal_e2e::registry::Registry;
 use shoal_e2e::{Up, binaries, get, within};
