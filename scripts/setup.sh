@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, templates, bench, cluster, images) needs is there, and nothing more.
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, bench, cluster, machines) needs is there, and nothing more.
+# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, templates, bench, cluster, images, machines) needs is
+# there, and nothing more.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
 set -euo pipefail
@@ -11,8 +11,7 @@ if [ "${1:-}" = packages ]; then
     packages_only=true
     shift
 fi
-task=${1:?which task: build, demo, guests, fuzz, test, templates, bench, cluster or images}
-task=${1:?which task: build, demo, guests, fuzz, test, bench, cluster or machines}
+task=${1:?which task: build, demo, guests, fuzz, test, templates, bench, cluster, images or machines}
 
 # program, or a file:Debian package:what for
 programs=("cc:build-essential:linking Rust programs")
