@@ -34,7 +34,7 @@ test)
 templates)
     programs+=("docker-registry:docker-registry:the tests against a real registry" "clang:clang:C" "wasm-ld:lld:linking C"
         "/usr/include/wasm32-wasi/stdio.h:wasi-libc:C's library" "node:nodejs:JavaScript" "npm:npm:JavaScript's packages"
-        "python3:python3:Python" "go:golang:Go")
+        "python3:python3:Python" "go:golang:Go" "unshare:util-linux:the shop's own network" "ip:iproute2:the shop's own network")
     # clang's own functions for WebAssembly lie in a folder of its version.
     compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a' >/dev/null ||
         programs+=("clang's functions:libclang-rt-dev-wasm32:C")

@@ -133,7 +133,7 @@ all)
     done
     run tests "tests" cargo test --locked --no-fail-fast --workspace
     run check "the tools of templates' languages" scripts/setup.sh templates &&
-        run check "make demo-shop" scripts/demo-shop.sh &&
+        run check "make demo-shop" env CI=true scripts/demo-shop.sh &&
         run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates
     run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
