@@ -53,6 +53,15 @@ pub enum Refusal {
         /// What was asked for.
         target: String,
     },
+    /// No rule of the manifest has anything of this protocol.
+    #[error(
+        "{protocol} is not granted to any address; to grant it: capabilities.network: {{outbound: [{{host: HOST, ports: [PORT], \
+         protocols: [{protocol}]}}]}}"
+    )]
+    Protocol {
+        /// Its name.
+        protocol: &'static str,
+    },
     /// What a resolver might take for an address, or for nothing.
     #[error("{name:?} is not a host name")]
     NoName {
@@ -96,6 +105,20 @@ impl Policy {
     /// Whether anything at all may be reached by this protocol.
     pub fn grants(&self, protocol: Protocol) -> bool {
         self.rules.iter().any(|rule| rule.protocols.contains(&protocol))
+    }
+
+    /// Whether a socket of this protocol would be of any use. Asked before one is made, when no address is known yet.
+    ///
+    /// # Errors
+    ///
+    /// The reason, with a rule that would grant it.
+    pub fn socket(&self, protocol: Protocol) -> Result<(), Refusal> {
+        if self.grants(protocol) {
+            return Ok(());
+        }
+        Err(Refusal::Protocol {
+            protocol: text(protocol),
+        })
     }
 
     /// Whether a name may be resolved, for this service if there is one in view. Asked before the name goes to a resolver, for the

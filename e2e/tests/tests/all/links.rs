@@ -206,6 +206,22 @@ async fn a_malicious_dependency_gets_nothing_and_the_log_says_what_it_tried() {
     }
 }
 
+/// One that may have sockets and connect to nothing leaves a trace too, though there is no address to be refused.
+#[tokio::test]
+async fn a_dependency_without_a_destination_leaves_a_trace_of_its_socket() {
+    let spec = json!({"stores": [{"name": "libs", "memory": {}}]});
+    let lib = json!({"capabilities": {
+        "keyValue": [{"name": "own", "store": "libs"}],
+        "network": {"outbound": []},
+    }});
+    let shoal = Shoal::up(&shop_with("link_malice", json!({}), lib, spec)).await;
+    get(shoal.address(), "/?op=attempt&what=network:127.0.0.1:9")
+        .await
+        .has(200, "held: PermissionDenied");
+    let said = "network: TCP is not granted to any address";
+    assert_eq!(speaker(&shoal, "shop", said).await, "lib");
+}
+
 /// A dependency answers with a pointer that would lie in its caller's memory, were there one for both.
 #[tokio::test]
 async fn a_pointer_means_nothing_in_another_components_memory() {

@@ -145,7 +145,7 @@ impl p2::tcp_create_socket::Host for Maker<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> host2::SocketResult<Resource<host2::TcpSocket>> {
-        let place = Place::take(self.0, self.1).map_err(limit_2)?;
+        let place = Place::take(self.0, self.1, Protocol::Tcp).map_err(limit_2)?;
         let made = p2::tcp_create_socket::Host::create_tcp_socket(&mut sockets(self.0, self.1), family);
         place.keep_if(made.is_ok());
         made
@@ -157,7 +157,7 @@ impl p2::udp_create_socket::Host for Maker<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> host2::SocketResult<Resource<host2::UdpSocket>> {
-        let place = Place::take(self.0, self.1).map_err(limit_2)?;
+        let place = Place::take(self.0, self.1, Protocol::Udp).map_err(limit_2)?;
         let made = p2::udp_create_socket::Host::create_udp_socket(&mut sockets(self.0, self.1), family).await;
         place.keep_if(made.is_ok());
         made
@@ -185,7 +185,7 @@ fn create_tcp_3(
     at: usize,
     (family,): (p3::IpAddressFamily,),
 ) -> wasmtime::Result<(Created<host3::TcpSocket>,)> {
-    let place = match Place::take(store.data_mut(), at) {
+    let place = match Place::take(store.data_mut(), at, Protocol::Tcp) {
         Ok(place) => place,
         Err(failure) => return Ok((Err(limit_3(failure)),)),
     };
@@ -199,7 +199,7 @@ async fn create_udp_3(
     at: usize,
     family: p3::IpAddressFamily,
 ) -> wasmtime::Result<Created<host3::UdpSocket>> {
-    let place = match Place::take(store.data_mut(), at) {
+    let place = match Place::take(store.data_mut(), at, Protocol::Udp) {
         Ok(place) => place,
         Err(failure) => return Ok(Err(limit_3(failure))),
     };
@@ -231,11 +231,15 @@ pub(crate) fn sockets(state: &mut State, at: usize) -> WasiSocketsCtxView<'_> {
 struct Place(Option<Arc<Outbound>>);
 
 impl Place {
-    fn take(state: &mut State, at: usize) -> Result<Self, Failure> {
+    fn take(state: &mut State, at: usize, protocol: Protocol) -> Result<Self, Failure> {
         let Some(outbound) = state.outbound(at) else {
             // Without a grant wasmtime's socket refuses by itself; admission refused the import long before.
             return Ok(Self(None));
         };
+        // Wasmtime would refuse it too, and tell nobody but the guest.
+        if let Err(refusal) = outbound.policy().socket(protocol) {
+            return Err(outbound.log(refusal.into()));
+        }
         outbound.open()?;
         Ok(Self(Some(outbound)))
     }

@@ -36,6 +36,20 @@ fn no_rule_grants_nothing() {
 }
 
 #[test]
+fn a_socket_is_granted_where_some_rule_has_its_protocol() {
+    let tcp_alone = policy(&[rule("api.example.com", &[443])]);
+    assert_eq!(tcp_alone.socket(Protocol::Tcp), Ok(()));
+    assert_eq!(
+        tcp_alone
+            .socket(Protocol::Udp)
+            .expect_err("no rule has UDP")
+            .to_string(),
+        "UDP is not granted to any address; to grant it: capabilities.network: {outbound: [{host: HOST, ports: [PORT], protocols: [UDP]}]}"
+    );
+    assert!(policy(&[]).socket(Protocol::Tcp).is_err());
+}
+
+#[test]
 fn a_name_grants_its_addresses_at_its_ports() {
     let policy = policy(&[rule("api.example.com", &[443, 8443])]);
     assert_eq!(policy.resolve(&name("API.example.com."), None), Ok(()));
