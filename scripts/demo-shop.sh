@@ -13,7 +13,7 @@ prepare() {
     echo "==> building shoal (the first time this takes minutes)"
     scripts/build.sh
     echo "==> building examples/shop: Rust, JavaScript, Python"
-    CARGO_TARGET_DIR=$cache/examples SHOAL=$CARGO_TARGET_DIR/debug/shoal examples/shop/build.sh
+    SHOAL=$CARGO_TARGET_DIR/debug/shoal CARGO_TARGET_DIR=$cache/examples examples/shop/build.sh
 }
 
 # alone COMMAND...: in a network of its own. As root without a namespace of users, which some machines allow to root alone.
