@@ -166,3 +166,44 @@ fn the_malicious_library_is_refused_where_nothing_grants_it_sockets() {
         ],
     );
 }
+
+/// Orders that are shipped, tried again, given up, and not shipped twice.
+#[tokio::test]
+async fn the_worker_tries_again_and_gives_up_in_the_end() {
+    let redis = Redis::start();
+    let text = manifest("worker", &["worker"]);
+    let text = replaced(&text, "redis://127.0.0.1:6379", &redis.url());
+    // Sent before anybody was there to take it.
+    redis.say(&["XADD", "orders", "*", "payload", "kelp Lisbon"]);
+    let shoal = Shoal::up(&text).await;
+    shoal.says("worker", "kelp Lisbon: shipped, attempt 1").await;
+    redis.say(&["XADD", "orders", "*", "payload", "pearl Iceland"]);
+    redis.say(&["XADD", "orders", "*", "payload", "anchor Atlantis"]);
+    shoal.says("worker", "pearl Iceland: shipped, attempt 3").await;
+    until("the dead letter", || {
+        (redis.try_say(&["XLEN", "orders.dead"]) == "1").then_some(())
+    })
+    .await;
+    let dead = redis.say(&["XRANGE", "orders.dead", "-", "+"]);
+    for said in ["anchor Atlantis", "nobody delivers to Atlantis", "shoal-attempts"] {
+        assert!(dead.contains(said), "{said}: {dead}");
+    }
+    until("nothing pending", || {
+        let pending = redis.try_say(&["XPENDING", "orders", "default/worker"]);
+        pending.starts_with('0').then_some(())
+    })
+    .await;
+    drop(shoal);
+
+    // As if a worker had ended between shipping and acknowledging: the entries come again, with their ids.
+    redis.say(&["XGROUP", "SETID", "orders", "default/worker", "0"]);
+    let shoal = Shoal::up(&text).await;
+    shoal.says("worker", "kelp Lisbon: was shipped before").await;
+    shoal.says("worker", "pearl Iceland: was shipped before").await;
+    let shipped = redis.say(&[
+        "EVAL",
+        "return #redis.call('KEYS', 'default/worker/shipped/*')",
+        "0",
+    ]);
+    assert!(shipped.ends_with('2'), "{shipped}");
+}
