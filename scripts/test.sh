@@ -128,7 +128,7 @@ all)
     need check "shoal and shoal-compile" scripts/build.sh
     generated
     need check "guests" env CARGO_TARGET_DIR="$cache/guests" e2e/guests/build.sh
-    for example in greeter counter malicious worker; do
+    for example in greeter counter malicious worker report; do
         need check "the example $example" env CARGO_TARGET_DIR="$cache/examples" "examples/$example/build.sh"
     done
     run tests "tests" cargo test --locked --no-fail-fast --workspace

@@ -194,7 +194,7 @@ fn the_examples_manifests_are_valid_and_run_today() {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
-    assert!(folders.len() >= 5, "{folders:?}");
+    assert!(folders.len() >= 6, "{folders:?}");
     for folder in folders {
         let name = folder.file_name().unwrap().to_str().unwrap();
         let text = std::fs::read_to_string(folder.join("shoal.yaml")).unwrap();

@@ -207,3 +207,21 @@ async fn the_worker_tries_again_and_gives_up_in_the_end() {
     ]);
     assert!(shipped.ends_with('2'), "{shipped}");
 }
+
+/// The next minute is waited for, so this takes one.
+#[tokio::test]
+async fn the_report_is_written_by_the_clock() {
+    let shoal = Shoal::up(&manifest("report", &["till", "report"])).await;
+    let at = shoal.address();
+    post(at, "/", "kelp").await.has(200, "kelp: sale ");
+    // Where a minute begins while this starts, one report comes before the sale.
+    let report = until("the report", || {
+        let said = shoal.log.of("report");
+        said.into_iter().find(|line| line.ends_with(": 1 sold"))
+    })
+    .await;
+    get(at, "/").await.is(200, &format!("{report}\n"));
+    post(at, "/", "pearl")
+        .await
+        .is(200, "pearl: sale 1 since the last report\n");
+}
