@@ -74,11 +74,13 @@ async fn what_cannot_run_says_why_and_leaves_nothing_behind() {
     );
 
     let code = guest("http_kv").await;
-    let store = granted(
+    let mut store = granted(
         "store",
         &code,
         json!({"keyValue": [{"name": "default", "store": "s"}]}),
     );
+    let redis = json!({"name": "s", "redis": {"url": "redis://127.0.0.1"}});
+    store.stores.stores = vec![serde_json::from_value(redis).unwrap()];
     worker.send_task(store, &code).await;
     let reason = worker.started("store").await.expect("it fails");
     assert!(reason.contains("not supported in a pod yet"), "{reason}");
