@@ -69,6 +69,8 @@ generated() { run check "generated files" scripts/generate.sh --check; }
 pods() {
     local tests=(cargo test --locked --workspace --features shoal-pods/cluster --test pods -- --test-threads 1)
     local operator=(cargo test --locked --workspace --features shoal-operated/cluster --test operator -- --test-threads 1 --nocapture)
+    # kubelet (1.36) with figures from containerd ends where it finds a pod without an interface, as one that goes may be: for one test alone.
+    local other=("${operator[@]}" --skip autoscale) autoscale=("${operator[@]}" autoscale)
     if [ -n "${KUBECONFIG:-}" ]; then
         run tests "pods on the cluster of $KUBECONFIG" "${tests[@]}"
         run tests "operator on the cluster of $KUBECONFIG" "${operator[@]}"
@@ -77,10 +79,13 @@ pods() {
     run check "what a cluster needs" scripts/setup.sh cluster || return
     run check "the programs of a cluster" scripts/cluster.sh build || return
     # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
-    run check "a cluster" scripts/cluster.sh up --name test --metrics --stats-from-cri &&
+    run check "a cluster" scripts/cluster.sh up --name test &&
         run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}" &&
         # shellcheck disable=SC2016
-        run tests "operator" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' operator "${operator[@]}"
+        run tests "operator" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' operator "${other[@]}" &&
+        run check "figures of pods" scripts/cluster.sh up --name test --metrics --stats-from-cri &&
+        # shellcheck disable=SC2016
+        run tests "autoscaling" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' autoscaling "${autoscale[@]}"
     run check "the cluster's end" scripts/cluster.sh down --name test
 }
 

@@ -65,7 +65,7 @@ fn a_pod_has_the_stores_that_it_says_and_refuses_those_that_it_cannot_have() {
     space.apply(&busybox("client", &cluster().registry));
     space.ready("client");
     for wanted in ["2", "4"] {
-        let url = format!("http://{address}:8080/?op=increment&key=a&delta=2");
+        let url = format!("http://{address}/?op=increment&key=a&delta=2");
         let got = space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap();
         assert_eq!(got.trim(), wanted);
     }
