@@ -4,14 +4,25 @@ use serde_json::{Value, json};
 use shoal_operated::manifest::{replicated, service};
 use shoal_operated::{Operator, condition_is, ready};
 use shoal_pods::manifest::busybox;
-use shoal_pods::{Load, Space, cluster, guests, space};
+use shoal_pods::{Load, Space, cluster, guests, http, space};
 use std::net::SocketAddr;
 
-/// The address of the Service in front of a WasmService.
+/// The address of the Service in front of a WasmService, once the node's kube-proxy leads there: it follows pods that are ready within
+/// a second or so, and refuses connections until then.
 pub(crate) fn address(space: &Space, name: &str) -> SocketAddr {
     let service = space.get("service", name);
     let ip = service["spec"]["clusterIP"].as_str().unwrap();
-    SocketAddr::new(ip.parse().unwrap(), 80)
+    let address = SocketAddr::new(ip.parse().unwrap(), 80);
+    let asking = std::thread::spawn(move || {
+        http::enter(netns());
+        shoal_pods::until("the Service leads to a pod", || {
+            http::get(address, "/")
+                .map(drop)
+                .map_err(|error| error.to_string())
+        });
+    });
+    asking.join().expect("an answer");
+    address
 }
 
 pub(crate) fn netns() -> &'static str {
@@ -188,7 +199,7 @@ fn a_service_that_nobody_calls_is_run_once() {
     space.apply(&object);
     let done = condition_is(&space, "report", "Ready", "True");
     assert_eq!(done["reason"], "Completed");
-    let log = space.kubectl(&["logs", "-l", "shoal.dev/service=report"]);
+    let log = space.kubectl(&["logs", "-l", "shoal.dev/service=report", "--tail=-1"]);
     assert!(log.contains("to stderr"), "{log}");
 }
 
