@@ -280,11 +280,14 @@ async fn a_request_to_a_services_own_name_is_answered_here() {
             .get("/?url=http://back:80/x")
             .await
             .is(200, "hello, world\n");
-        client
-            .get("/?url=http://back/echo&method=POST&body=here")
-            .await
-            .is(200, "here");
         client.get("/?url=http://back/status?code=404").await.has(404, "");
+        // The other guest knows no other methods.
+        if guest == "http_outbound" {
+            client
+                .get("/?url=http://back/echo&method=POST&body=here")
+                .await
+                .is(200, "here");
+        }
     }
 }
 
