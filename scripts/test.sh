@@ -65,6 +65,14 @@ lint() {
 # Not among the first: one of them is written by the command, which must be built for it.
 generated() { run check "generated files" scripts/generate.sh --check; }
 
+# on CLUSTER NAME COMMAND...: tests, in the environment of that cluster.
+on() {
+    local cluster=$1 name=$2
+    shift 2
+    # shellcheck disable=SC2016  # to be expanded by the inner shell
+    run tests "$name" bash -c 'eval "$(scripts/cluster.sh env --name "$0")" && exec "$@"' "$cluster" "$@"
+}
+
 # The tests of pods, on a cluster of their own; on another one where KUBECONFIG names it.
 pods() {
     local tests=(cargo test --locked --workspace --features shoal-pods/cluster --test pods -- --test-threads 1)
@@ -78,14 +86,11 @@ pods() {
     fi
     run check "what a cluster needs" scripts/setup.sh cluster || return
     run check "the programs of a cluster" scripts/cluster.sh build || return
-    # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
     run check "a cluster" scripts/cluster.sh up --name test &&
-        run tests "pods" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' pods "${tests[@]}" &&
-        # shellcheck disable=SC2016
-        run tests "operator" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' operator "${other[@]}" &&
+        on test "pods" "${tests[@]}" &&
+        on test "operator" "${other[@]}" &&
         run check "figures of pods" scripts/cluster.sh up --name test --metrics --stats-from-cri &&
-        # shellcheck disable=SC2016
-        run tests "autoscaling" bash -c 'eval "$(scripts/cluster.sh env --name test)" && exec "$@"' autoscaling "${autoscale[@]}"
+        on test "autoscaling" "${autoscale[@]}"
     run check "the cluster's end" scripts/cluster.sh down --name test
 }
 
@@ -98,11 +103,9 @@ bare() {
     run check "helm" scripts/cluster.sh build helm || return
     run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || return
     export SHOAL_IMAGES=$cache/images/dev
-    # shellcheck disable=SC2016  # to be expanded by the inner shell, which has the cluster's environment
     run check "a cluster of bare nodes" scripts/cluster.sh up --name bare --nodes 2 --bare &&
-        run tests "the installer on nodes" bash -c 'eval "$(scripts/cluster.sh env --name bare)" && exec "$@"' nodes "${nodes[@]}" &&
-        # shellcheck disable=SC2016
-        run tests "the chart" bash -c 'eval "$(scripts/cluster.sh env --name bare)" && exec "$@"' chart "${chart[@]}"
+        on bare "the installer on nodes" "${nodes[@]}" &&
+        on bare "the chart" "${chart[@]}"
     run check "the bare cluster's end" scripts/cluster.sh down --name bare
 }
 
