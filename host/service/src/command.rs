@@ -1,10 +1,11 @@
-//! `wasi:cli` components: run once, to an exit code. No trigger calls them yet.
+//! `wasi:cli` components that nobody calls: run once, to an exit code. How one is run is in `world`, for triggers too.
 
 use crate::code::Linked;
 use crate::deadline::{after, by};
+use crate::instances::Template as _;
 use crate::prepare::granted;
 use crate::unit::{Unit, Usage};
-use crate::{Host, ServiceError};
+use crate::{Host, ServiceError, world};
 use shoal_api::{Component, Problem};
 use shoal_artifact::{Progress, Source};
 use shoal_capability::{GrantsBuilder, Mount, Stdio};
@@ -12,7 +13,6 @@ use shoal_engine::{Fault, metered};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use wasmtime_wasi::I32Exit;
 
 /// A program to run.
 pub struct Command {
@@ -85,20 +85,11 @@ impl Program {
 
     /// Runs it to its end, or for as long as `timeout` allows.
     pub async fn run(&self, timeout: Option<Duration>) -> Exit {
-        let (unit, pre) = (&self.unit, self.linked.pre.clone());
+        let unit = &self.unit;
         let (_permit, mut store) = unit.store(&self.linked.loaded, unit.next_request().into()).await;
         let called = async {
-            if self.concurrent {
-                use wasmtime_wasi::p3::bindings::CommandPre;
-                let command = CommandPre::new(pre)?.instantiate_async(&mut store).await?;
-                store
-                    .run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await)
-                    .await?
-            } else {
-                use wasmtime_wasi::p2::bindings::CommandPre;
-                let command = CommandPre::new(pre)?.instantiate_async(&mut store).await?;
-                command.wasi_cli_run().call_run(&mut store).await
-            }
+            let world = world::Program::new(&self.linked.pre, self.concurrent)?;
+            world.instantiate(&mut store).await?.call(&mut store).await
         };
         let called = metered(unit.meter(), called);
         let ended = match timeout {
@@ -109,12 +100,8 @@ impl Program {
             None => called.await,
         };
         match ended {
-            Ok(Ok(())) => Exit::Code(0),
-            Ok(Err(())) => Exit::Code(1),
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(exit) => Exit::Code(exit.0),
-                None => Exit::Fault(unit.fault(&error, &store)),
-            },
+            Ok(code) => Exit::Code(code),
+            Err(error) => Exit::Fault(unit.fault(&error, &store)),
         }
     }
 

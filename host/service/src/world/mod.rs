@@ -11,6 +11,7 @@ pub(crate) use events::{EVENTS, EventWorld};
 pub(crate) use http2::Http2;
 pub(crate) use http3::Http3;
 pub(crate) use my_service::MyService;
+pub(crate) use program::Program;
 
 use crate::code::Linked;
 use crate::exchange::Exchange;

@@ -21,7 +21,7 @@ pub(crate) enum Run {
 }
 
 impl Program {
-    pub(super) fn new(pre: &InstancePre<State>, concurrent: bool) -> wasmtime::Result<Self> {
+    pub(crate) fn new(pre: &InstancePre<State>, concurrent: bool) -> wasmtime::Result<Self> {
         Ok(match concurrent {
             true => Self::Three(p3::bindings::CommandPre::new(pre.clone())?),
             false => Self::Two(p2::bindings::CommandPre::new(pre.clone())?),
@@ -40,6 +40,32 @@ impl Template for Program {
     }
 }
 
+impl Run {
+    /// Runs it to its end: its exit code.
+    ///
+    /// # Errors
+    ///
+    /// What ended it, where it was not the program itself.
+    pub(crate) async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<i32> {
+        let ended = match self {
+            Self::Two(command) => command.wasi_cli_run().call_run(store).await,
+            Self::Three(command) => {
+                let run =
+                    store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await);
+                run.await.flatten()
+            }
+        };
+        match ended {
+            Ok(Ok(())) => Ok(0),
+            Ok(Err(())) => Ok(1),
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(code)) => Ok(*code),
+                None => Err(error),
+            },
+        }
+    }
+}
+
 /// Runs it, and tells by its exit code whether that went well.
 pub(super) async fn event(
     instances: Arc<Instances<Program>>,
@@ -47,24 +73,11 @@ pub(super) async fn event(
     cause: Cause,
 ) -> Result<(), Failure> {
     let mut live = instances.take(&unit, cause).await?;
-    let store = &mut live.store;
-    let ended = match &live.instance {
-        Run::Two(command) => command.wasi_cli_run().call_run(store).await,
-        Run::Three(command) => {
-            let run = store.run_concurrent(async |accessor| command.wasi_cli_run().call_run(accessor).await);
-            run.await.flatten()
-        }
-    };
-    let code = match ended {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(())) => 1,
-        Err(error) => match error.downcast_ref::<I32Exit>() {
-            Some(I32Exit(0)) => return Ok(()),
-            Some(I32Exit(code)) => *code,
-            None => return Err(unit.fault(&error, &live.store).into()),
-        },
-    };
-    Err(Failure::Refused {
-        reason: format!("exit code {code}"),
-    })
+    match live.instance.call(&mut live.store).await {
+        Ok(0) => Ok(()),
+        Ok(code) => Err(Failure::Refused {
+            reason: format!("exit code {code}"),
+        }),
+        Err(error) => Err(unit.fault(&error, &live.store).into()),
+    }
 }
