@@ -63,11 +63,7 @@ async fn follow(shared: &Shared, take: &(impl Fn(Msg) + Sync), attempt: &mut u32
     if !options.patterns.is_empty() {
         connection.psubscribe(&options.patterns).await.map_err(text)?;
     }
-    if *attempt > 0 {
-        let (service, trigger) = (&options.service, &options.name);
-        tracing::warn!(service, trigger, "Redis is back");
-    }
-    *attempt = 0;
+    shared.back(std::mem::take(attempt));
     let (mut sink, mut messages) = connection.split();
     let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     loop {

@@ -168,6 +168,14 @@ impl Shared {
         self.calls.wait().await;
     }
 
+    /// Says that the server answers again, after `attempt` times that it did not.
+    fn back(&self, attempt: u32) {
+        let Options { service, name, .. } = &self.options;
+        if attempt > 0 {
+            tracing::warn!(service, trigger = name, "Redis is back");
+        }
+    }
+
     fn lost(&self, attempt: u32, error: &dyn std::fmt::Display) {
         let Options { service, name, .. } = &self.options;
         if attempt == 0 {

@@ -103,10 +103,7 @@ impl Consumer {
             .client
             .apart(self.stream.key.as_bytes())
             .await?;
-        if *attempt > 0 {
-            let (service, trigger) = (&self.shared.options.service, &self.shared.options.name);
-            tracing::warn!(service, trigger, "Redis is back");
-        }
+        self.shared.back(*attempt);
         while !self.stopped() {
             // A place is not held while nothing comes: retries and other streams need it.
             match self.place().await {
