@@ -79,6 +79,20 @@ impl Entry {
             .is_some_and(|program| program.domain == *domain)
     }
 
+    /// Whether it is one of this pod's.
+    pub(crate) fn is_of(&self, sandbox: &str) -> bool {
+        let record = lock(&self.record);
+        record
+            .program
+            .as_ref()
+            .is_some_and(|program| program.sandbox == sandbox)
+    }
+
+    /// Whether it runs.
+    pub(crate) fn runs(&self) -> bool {
+        matches!(lock(&self.record).state, State::Running)
+    }
+
     /// How it ended, and when, once it has.
     pub(crate) async fn wait(&self) -> (Exit, SystemTime) {
         let mut ended = self.ended.subscribe();

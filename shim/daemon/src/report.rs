@@ -122,7 +122,7 @@ pub(crate) fn metrics(entry: &Entry) -> Metrics {
 pub(crate) fn sandbox_metrics(node: &Node, sandbox: &str) -> Metrics {
     let mut all = Usage::default();
     for entry in node.entries() {
-        if entry.get().program.is_some_and(|it| it.sandbox == sandbox) {
+        if entry.is_of(sandbox) {
             let usage = usage(&entry);
             all.cpu_ns += usage.cpu_ns;
             all.memory += usage.memory;
@@ -135,7 +135,7 @@ pub(crate) fn sandbox_metrics(node: &Node, sandbox: &str) -> Metrics {
 /// one that has no figures, and an autoscaler then leaves the pod as it is.
 fn usage(entry: &Entry) -> Usage {
     let mut usage = lock(&entry.usage).clone();
-    if matches!(entry.get().state, State::Running) {
+    if entry.runs() {
         usage.cpu_ns = usage.cpu_ns.max(1000);
         usage.memory += AT_REST;
     }
