@@ -103,6 +103,12 @@ impl Component {
         running(&self.folder, &self.name)
     }
 
+    /// Whether it runs, and with what it is to run with.
+    pub(crate) fn is_as_it_should_be(&self) -> bool {
+        self.process()
+            .is_some_and(|process| process.fingerprint == self.fingerprint())
+    }
+
     fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let mut add = |part: &[u8]| {
@@ -271,9 +277,11 @@ mod tests {
         let first = sleeper(folder.path(), "1000");
         assert!(first.ensure().unwrap());
         let process = first.process().unwrap();
+        assert!(first.is_as_it_should_be());
         assert!(!first.ensure().unwrap());
         assert_eq!(first.process().unwrap(), process);
         let other = sleeper(folder.path(), "2000");
+        assert!(!other.is_as_it_should_be());
         assert!(other.ensure().unwrap());
         assert!(!process.is_alive());
         other.check().unwrap();

@@ -14,19 +14,22 @@ use sha2::{Digest, Sha256};
 
 /// The folders of the programs that a cluster runs.
 pub(crate) struct Programs {
+    /// Those of every cluster, then those that this one has besides.
     folders: Vec<PathBuf>,
+    common: usize,
 }
 
 impl Programs {
     /// Builds them where they are not built yet, and further sets of these names.
     pub(crate) fn ensure(extra: &[&str]) -> anyhow::Result<Self> {
         let mut folders = build(&[])?;
+        let common = folders.len();
         if !extra.is_empty() {
             folders.extend(build(
                 &extra.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(),
             )?);
         }
-        Ok(Self { folders })
+        Ok(Self { folders, common })
     }
 
     pub(crate) fn folders(&self) -> &[PathBuf] {
@@ -45,11 +48,12 @@ impl Programs {
         })
     }
 
-    /// A `PATH` that has them first. The caller's is left out: a program's environment must not depend on who started it.
+    /// A `PATH` that has those of every cluster first. The caller's is left out, as are further sets: a program's environment, and
+    /// with it whether the program is started anew, must not depend on who started it or on what else the cluster runs.
     pub(crate) fn path(&self) -> OsString {
         let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let mut path = OsString::new();
-        for folder in &self.folders {
+        for folder in &self.folders[..self.common] {
             path.push(folder);
             path.push(":");
         }

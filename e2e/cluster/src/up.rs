@@ -232,7 +232,7 @@ impl Rise<'_> {
             &self.hierarchies,
             self.record.bare,
         );
-        if !network::has_netns(&layout.node_netns(number)) || node.holder.process().is_none() {
+        if !network::has_netns(&layout.node_netns(number)) || !node.holder.is_as_it_should_be() {
             // What still runs of the node would not be reached any more, or has mounts that new programs would not see.
             Marks::of_node(layout, number).kill(&self.hierarchies)?;
         }
