@@ -25,7 +25,7 @@ pub(crate) fn taken(observed: &Observed) -> Option<Refusal> {
 
 fn problems(service: &WasmService) -> Vec<Problem> {
     let spec = &service.spec;
-    let mut found = shoal_api::unsupported(service);
+    let mut found = shoal_api::unsupported_variables(service);
     for (index, component) in spec.components.iter().enumerate() {
         let at = format!("spec.components[{index}]");
         if component.file.is_some() {
@@ -42,15 +42,20 @@ fn problems(service: &WasmService) -> Vec<Problem> {
         }
         found.extend(in_a_pod(component, &at));
     }
-    found.extend(shoal_api::pod::unsupported_stores(&spec.stores));
     for (index, trigger) in spec.triggers.iter().enumerate() {
-        if trigger.http.is_none() {
+        if trigger.schedule.is_some() {
             let field = format!("spec.triggers[{index}]");
-            found.push(problem(
-                &field,
-                "only http triggers are supported on a cluster yet",
-            ));
+            found.push(problem(&field, "schedules are not supported on a cluster yet"));
         }
+    }
+    let most = spec.scaling.max_replicas.unwrap_or(spec.scaling.min_replicas);
+    let file = spec.stores.iter().position(|store| store.persistent.is_some());
+    if let Some(index) = file.filter(|_| most > 1) {
+        found.push(problem(
+            &format!("spec.stores[{index}].persistent"),
+            "a file has one writer, and spec.scaling asks for more than one replica: keep the store in redis, or set minReplicas and \
+             maxReplicas to 1",
+        ));
     }
     found
 }
