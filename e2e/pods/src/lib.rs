@@ -8,13 +8,13 @@
 )]
 
 pub mod guests;
-pub mod http;
 pub mod load;
 pub mod manifest;
 pub mod node;
 pub mod space;
 
 pub use load::Load;
+pub use shoal_conformance::http;
 pub use space::{Space, until};
 
 use shoal_cluster::Cluster;

@@ -3,6 +3,7 @@
 use crate::cluster;
 use serde_json::{Value, json};
 use shoal_cluster::{LocalNode, Node};
+use shoal_conformance::redis::Redis;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -177,6 +178,22 @@ pub fn until<T>(what: &str, mut question: impl FnMut() -> Result<T, String>) -> 
             Err(_) => std::thread::sleep(Duration::from_millis(200)),
         }
     }
+}
+
+/// A Redis in the network of the cluster's first node, where all pods reach it.
+pub fn redis() -> Redis {
+    let node = &cluster().nodes[0];
+    let object = cluster().kubectl.get(&["node", &node.name]);
+    let object = object.unwrap_or_else(|error| panic!("{error:#}"));
+    let addresses = object["status"]["addresses"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let internal = addresses.iter().find(|it| it["type"] == "InternalIP");
+    let address = internal
+        .and_then(|it| it["address"].as_str())
+        .expect("the node's address");
+    Redis::within(&local(node).netns, address)
 }
 
 /// The part of a node that only a cluster of `make cluster` has.

@@ -15,7 +15,7 @@ pub mod manifest;
 pub mod outside;
 pub mod process;
 pub mod raw;
-pub mod redis;
+pub use shoal_conformance::redis;
 pub mod registry;
 
 pub use client::{Answer, Client, get, post};

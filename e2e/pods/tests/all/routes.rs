@@ -53,44 +53,6 @@ fn components_of_a_pod_answer_by_path() {
 }
 
 #[test]
-fn a_pod_has_the_stores_that_it_says_and_refuses_those_that_it_cannot_have() {
-    let space = Space::new("stores");
-    let mut object = pod("counts", &guests::image("http_kv"));
-    object["metadata"]["annotations"] = json!({
-        "shoal.dev/stores": "[{name: visits, memory: {}}]",
-        "shoal.dev/capabilities": "keyValue: [{name: default, store: visits}]",
-    });
-    space.apply(&object);
-    let address = space.ready("counts");
-    space.apply(&busybox("client", &cluster().registry));
-    space.ready("client");
-    for wanted in ["2", "4"] {
-        let url = format!("http://{address}/?op=increment&key=a&delta=2");
-        let got = space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap();
-        assert_eq!(got.trim(), wanted);
-    }
-    for (store, field) in [
-        (
-            "{name: visits, redis: {url: 'redis://127.0.0.1'}}",
-            "[0].redis.prefix",
-        ),
-        ("{name: visits, persistent: {volume: data}}", "[0].persistent"),
-    ] {
-        let name = format!("refused-{}", field.len());
-        object["metadata"]["name"] = json!(name);
-        object["metadata"]["annotations"]["shoal.dev/stores"] = json!(format!("[{store}]"));
-        space.apply(&object);
-        let field = format!("metadata.annotations[shoal.dev/stores]{field}");
-        space.event(&name, &[&field, "shoal.dev/service"]);
-    }
-    // On a volume that the pod does not mount where the shim looks for it.
-    object["metadata"]["name"] = json!("unmounted");
-    object["metadata"]["annotations"]["shoal.dev/service"] = json!("counts");
-    space.apply(&object);
-    space.event("unmounted", &["/shoal/volumes/data", "volumeMount"]);
-}
-
-#[test]
 fn a_component_that_cannot_start_ends_before_anybody_asks_it() {
     let space = Space::new("starts");
     space.apply(&pod("traps", &guests::image("hostile_trap_in_start")));

@@ -1,8 +1,8 @@
-//! One suite for all kinds of stores: the same guest gets the same answers, whatever stands behind the name.
+//! Kinds of stores: the suite that all of them answer alike, and what each is for itself.
 
 use serde_json::{Value, json};
 use shoal_e2e::redis::{Redis, free_port};
-use shoal_e2e::{Client, Shoal, Up, component, get, post, service};
+use shoal_e2e::{Shoal, Up, component, get, service};
 
 /// A service with the guest that does what it is asked to `?store=`, and the simplest one, on one store.
 fn manifest(name: &str, store: Value, volumes: Value) -> String {
@@ -20,100 +20,11 @@ fn manifest(name: &str, store: Value, volumes: Value) -> String {
     service(name, &components, json!({"stores": [data], "volumes": volumes}))
 }
 
-/// What is asked, and what every store answers.
-async fn conforms(kind: &str, text: &str) {
+async fn conforms(kind: &'static str, text: &str) {
     let shoal = Shoal::up(text).await;
-    let mut client = Client::h1(shoal.address()).await;
-    let long = "k".repeat(1025);
-    let steps = [
-        ("op=get&key=a".to_owned(), 200, "none"),
-        ("op=set&key=a&value=1".to_owned(), 200, "done"),
-        ("op=get&key=a".to_owned(), 200, "1"),
-        ("op=get&key=a&store=ro".to_owned(), 200, "1"),
-        (
-            "op=set&key=a&value=2&store=ro".to_owned(),
-            403,
-            "error access-denied",
-        ),
-        ("op=get&key=a&store=other".to_owned(), 404, "error no-such-store"),
-        ("op=exists&key=a".to_owned(), 200, "true"),
-        ("op=increment&key=a&delta=41".to_owned(), 200, "42"),
-        ("op=increment&key=new&delta=9".to_owned(), 200, "9"),
-        (
-            "op=set&key=big&value=18446744073709551614".to_owned(),
-            200,
-            "done",
-        ),
-        (
-            "op=increment&key=big&delta=1".to_owned(),
-            200,
-            "18446744073709551615",
-        ),
-        (
-            "op=increment&key=big&delta=1".to_owned(),
-            500,
-            "error the value of \"big\" is not a decimal number below 2^64, or would not stay one",
-        ),
-        ("op=set&key=odd&value=007".to_owned(), 200, "done"),
-        (
-            "op=increment&key=odd".to_owned(),
-            500,
-            "error the value of \"odd\" is not a decimal number below 2^64, or would not stay one",
-        ),
-        ("op=set-many&key=b&value=2&key=c&value=3".to_owned(), 200, "done"),
-        (
-            "op=get-many&key=b&key=nothing&key=c".to_owned(),
-            200,
-            "b=2 none c=3",
-        ),
-        ("op=list".to_owned(), 200, "a b big c new odd"),
-        ("op=delete-many&key=b&key=nothing&key=c".to_owned(), 200, "done"),
-        ("op=delete&key=big".to_owned(), 200, "done"),
-        ("op=delete&key=big".to_owned(), 200, "done"),
-        ("op=exists&key=big".to_owned(), 200, "false"),
-        ("op=set&key=%C3%BC%20%00*%7B%7D&value=".to_owned(), 200, "done"),
-        ("op=get&key=%C3%BC%20%00*%7B%7D".to_owned(), 200, ""),
-        ("op=delete&key=%C3%BC%20%00*%7B%7D".to_owned(), 200, "done"),
-        (format!("op=get&key={long}"), 200, "none"),
-        (
-            format!("op=set&key={long}&value=1"),
-            500,
-            "error the key has 1025 bytes; the store takes keys of at most 1024",
-        ),
-        ("op=list&store=ro".to_owned(), 200, "a new odd"),
-    ];
-    for (query, status, expected) in steps {
-        let answer = client.get(&format!("/?{query}")).await;
-        let said = (answer.status, answer.text().trim_end().to_owned());
-        assert_eq!(said, (status, expected.to_owned()), "{kind}: {query:.60}");
-    }
-    // A thousand keys and more come in pages, each once.
-    for chunk in (0..2500).collect::<Vec<_>>().chunks(50) {
-        let query: String = chunk.iter().map(|n| format!("&key=p{n:04}&value=x")).collect();
-        client
-            .get(&format!("/?op=set-many{query}"))
-            .await
-            .has(200, "done");
-    }
-    let listed = client.get("/?op=list").await.text();
-    let mut listed: Vec<_> = listed.split_whitespace().collect();
-    listed.dedup();
-    assert_eq!(listed.len(), 2503, "{kind}");
-    // Writers at once lose nothing.
     let address = shoal.address();
-    let writers = (0..8).map(|_| async move {
-        let mut client = Client::h1(address).await;
-        for _ in 0..25 {
-            client.get("/?op=increment&key=n&delta=1").await.has(200, "");
-        }
-    });
-    futures::future::join_all(writers).await;
-    client.get("/?op=get&key=n").await.is(200, "200\n");
-    for visit in 1..=3 {
-        post(address, "/greet", "fish")
-            .await
-            .is(200, &format!("hello fish, visit {visit}\n"));
-    }
+    let asking = tokio::task::spawn_blocking(move || shoal_conformance::stores::conforms(kind, address));
+    asking.await.unwrap();
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,8 +10,12 @@ use tempfile::TempDir;
 
 /// A server, which keeps what it was told on disk.
 pub struct Redis {
-    /// Its port on 127.0.0.1.
+    /// Its port.
     pub port: u16,
+    /// Its address: 127.0.0.1, or one of the network that it is in.
+    pub host: String,
+    /// What brings programs into that network.
+    enter: Vec<String>,
     program: &'static str,
     arguments: Vec<String>,
     folder: TempDir,
@@ -58,10 +62,43 @@ impl Redis {
         Self::program("redis-server", arguments, port, folder)
     }
 
+    /// Starts a server in a network namespace of `ip netns`, at an address of it that others reach it by.
+    pub fn within(netns: &str, host: &str) -> Self {
+        let arguments = [
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--protected-mode",
+            "no",
+        ];
+        let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
+        let enter = vec![
+            "nsenter".to_owned(),
+            format!("--net=/var/run/netns/{netns}"),
+            "--".to_owned(),
+        ];
+        // A port that is free on this machine tells this server from others of the namespace, too.
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        Self::start_at((host, enter), "redis-server", arguments, port, folder)
+    }
+
     fn program(program: &'static str, arguments: Vec<String>, port: u16, folder: TempDir) -> Self {
-        let child = spawn(program, &arguments, port, folder.path().into());
+        Self::start_at(("127.0.0.1", Vec::new()), program, arguments, port, folder)
+    }
+
+    fn start_at(
+        (host, enter): (&str, Vec<String>),
+        program: &'static str,
+        arguments: Vec<String>,
+        port: u16,
+        folder: TempDir,
+    ) -> Self {
+        let child = spawn(&enter, program, &arguments, (host, port), folder.path().into());
         let redis = Self {
             port,
+            host: host.to_owned(),
+            enter,
             program,
             arguments,
             folder,
@@ -73,17 +110,15 @@ impl Redis {
 
     fn ready(&self) {
         let limit = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err()
-            || !self.try_say(&["PING"]).contains("PONG")
-        {
+        while !self.try_say(&["PING"]).contains("PONG") {
             assert!(Instant::now() < limit, "{} does not come up", self.program);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// `redis://127.0.0.1:port`.
+    /// `redis://host:port`.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}:{}", self.host, self.port)
     }
 
     /// What redis-cli says to a command.
@@ -104,7 +139,7 @@ impl Redis {
 
     /// The same, whatever it says.
     pub fn try_say(&self, words: &[&str]) -> String {
-        try_say(self.port, words)
+        cli(&self.enter, (&self.host, self.port), words, "")
     }
 
     fn signal(&self, signal: Signal) {
@@ -130,9 +165,10 @@ impl Redis {
     /// Starts it again on what it kept.
     pub fn again(&mut self) {
         self.child = spawn(
+            &self.enter,
             self.program,
             &self.arguments,
-            self.port,
+            (&self.host, self.port),
             self.folder.path().into(),
         );
         self.ready();
@@ -141,18 +177,18 @@ impl Redis {
 
 /// What redis-cli says to a command for the server at a port, whatever it says.
 pub fn try_say(port: u16, words: &[&str]) -> String {
-    cli(port, words, "")
+    cli(&[], ("127.0.0.1", port), words, "")
 }
 
 /// What it says to several commands by one connection, line by line.
 pub fn converse(port: u16, commands: &[&str]) -> Vec<String> {
-    let said = cli(port, &[], &(commands.join("\n") + "\n"));
+    let said = cli(&[], ("127.0.0.1", port), &[], &(commands.join("\n") + "\n"));
     said.lines().map(str::to_owned).collect()
 }
 
-fn cli(port: u16, words: &[&str], input: &str) -> String {
-    let mut cli = Command::new("redis-cli")
-        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+fn cli(enter: &[String], (host, port): (&str, u16), words: &[&str], input: &str) -> String {
+    let mut cli = command(enter, "redis-cli")
+        .args(["-h", host, "-p", &port.to_string()])
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -170,12 +206,25 @@ fn cli(port: u16, words: &[&str], input: &str) -> String {
     String::from_utf8_lossy(&said).trim_end().to_owned()
 }
 
-fn spawn(program: &str, arguments: &[String], port: u16, folder: PathBuf) -> Child {
-    let mut command = Command::new(program);
+fn command(enter: &[String], program: &str) -> Command {
+    let mut words = enter.iter().map(String::as_str).chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
+    command.args(words);
+    command
+}
+
+fn spawn(
+    enter: &[String],
+    program: &str,
+    arguments: &[String],
+    (host, port): (&str, u16),
+    folder: PathBuf,
+) -> Child {
+    let mut command = command(enter, program);
     command.args(arguments).current_dir(&folder);
     if !arguments.iter().any(|it| it == "--sentinel") {
         let port = port.to_string();
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--dir"]);
+        command.args(["--port", &port, "--bind", host, "--save", "", "--dir"]);
         command.arg(&folder);
     }
     let child = command

@@ -1,4 +1,4 @@
-//! Requests from within a node's network, where pods and services can be reached.
+//! Requests from the network of the thread that makes them: this machine's, or a node's, where pods and services can be reached.
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Moves the calling thread into a network namespace of `ip netns`.
+/// Moves the calling thread into a network namespace of `ip netns`, with the threads that it makes from here on.
 pub fn enter(netns: &str) {
     let file = File::open(format!("/var/run/netns/{netns}")).expect("the node's network namespace");
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
@@ -22,12 +22,26 @@ pub fn enter(netns: &str) {
 ///
 /// Whatever happened to the connection, and an answer that ends before its end.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(address, "GET", path, "")
+}
+
+/// The whole answer to one POST, likewise.
+///
+/// # Errors
+///
+/// As for [`get`].
+pub fn post(address: SocketAddr, path: &str, body: &str) -> io::Result<(u16, String)> {
+    ask(address, "POST", path, body)
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
