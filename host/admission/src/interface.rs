@@ -152,27 +152,6 @@ pub enum Unknown {
 }
 
 impl Interface {
-    /// Whether parts of one component may share it: it carries no authority beyond that of the handles that are passed to it, and holds
-    /// nothing that was granted to anybody.
-    pub fn is_shareable(self) -> bool {
-        matches!(
-            self,
-            Self::HttpTypes(_)
-                | Self::Sockets(Socket::Network, _)
-                | Self::Ambient(
-                    Ambient::CliTypes
-                        | Ambient::ClockTypes
-                        | Ambient::FilesystemTypes
-                        | Ambient::IoError
-                        | Ambient::Poll
-                        | Ambient::Streams
-                        | Ambient::TerminalInput
-                        | Ambient::TerminalOutput,
-                    _
-                )
-        )
-    }
-
     /// Looks up a name.
     ///
     /// # Errors

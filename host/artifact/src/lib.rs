@@ -23,8 +23,8 @@
 mod auth;
 mod cache;
 mod compiled;
+mod composed;
 mod credentials;
-mod derived;
 mod digest;
 mod error;
 mod fetch;
@@ -48,6 +48,7 @@ mod unpack;
 
 pub use cache::{Artifact, Cache};
 pub use compiled::Compiled;
+pub use composed::Member;
 pub use digest::Digest;
 pub use error::ArtifactError;
 pub use format::Format;

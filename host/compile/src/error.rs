@@ -14,6 +14,12 @@ pub enum CompileError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Components don't compose, in the words of the manifest.
+    #[error("{reason}")]
+    Compose {
+        /// Which, and why.
+        reason: String,
+    },
     /// Compiling it takes more than is allowed.
     #[error(
         "compiling it takes more than {limit}: raise the limit of the compiler if you trust the artifact"

@@ -1,4 +1,4 @@
-//! Component to native code. The compiler runs in a child process, `shoal-compile`, with limits on its memory and time, no network
+//! Component to native code, and several components to one. The compiler runs in a child process, `shoal-compile`, with limits on its memory and time, no network
 //! and no files; this library is the parent's side and what the two say to each other. Where results are kept is decided by
 //! `artifact`.
 //!
@@ -15,4 +15,5 @@ mod report;
 
 pub use description::{Description, Export, Import, ItemKind, Kind, Variant};
 pub use error::CompileError;
-pub use parent::{CompileLimits, Compiler};
+pub use parent::{CompileLimits, Compiler, Part};
+pub use report::Link;

@@ -1,6 +1,6 @@
 //! Starts the child, feeds it and takes its answer. What the child does is in `child`.
 
-use crate::report::{MAX_REPORT, Report, Request};
+use crate::report::{Graph, Link, MAX_REPORT, Node, Report, Request};
 use crate::{CompileError, Description};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// How much of what the child writes to stderr is kept for an error's text.
@@ -36,6 +36,25 @@ impl Default for CompileLimits {
             concurrent: 2,
         }
     }
+}
+
+/// A component that is to be one with others.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Its name in the manifest.
+    pub name: &'a str,
+    /// Its file.
+    pub wasm: &'a Path,
+    /// What others provide for it.
+    pub links: &'a [Link],
+}
+
+/// What the child reads.
+enum Input<'a> {
+    None,
+    File(std::fs::File),
+    /// A [`Graph`], and the files of its parts.
+    Parts(Vec<u8>, Vec<&'a Path>),
 }
 
 /// The compiler, as a program to be started. Cheap to clone; clones share the limit on concurrent compilations.
@@ -99,7 +118,7 @@ impl Compiler {
     /// Where the compiler can't be run.
     pub async fn fingerprint(&self) -> Result<&str, CompileError> {
         let fingerprint = self.shared.fingerprint.get_or_try_init(|| async {
-            match self.run(Request::Fingerprint, Stdio::null(), None).await? {
+            match self.run(Request::Fingerprint, Input::None, None).await? {
                 Report::Fingerprint(hash) => Ok(hash),
                 other => Err(self.protocol(&format!("{other:?}"))),
             }
@@ -139,6 +158,32 @@ impl Compiler {
         self.read(Request::Componentize, wasm, Some((output, out))).await
     }
 
+    /// Writes to `out` the component that `parts` make, the first of which is what it exports and has the others in itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Compose`] for parts that don't fit together.
+    pub async fn compose(&self, parts: &[Part<'_>], out: &Path) -> Result<(), CompileError> {
+        let mut graph = Graph { parts: Vec::new() };
+        for part in parts {
+            let size = std::fs::metadata(part.wasm).map_err(io("read", part.wasm))?.len();
+            graph.parts.push(Node {
+                name: part.name.to_owned(),
+                size,
+                links: part.links.to_vec(),
+            });
+        }
+        let graph = serde_json::to_vec(&graph).map_err(|error| self.protocol(&error.to_string()))?;
+        let files = parts.iter().map(|part| part.wasm).collect();
+        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
+        let input = Input::Parts(graph, files);
+        match self.run(Request::Compose, input, Some((output, out))).await? {
+            Report::Composed => Ok(()),
+            Report::Uncomposable(reason) => Err(CompileError::Compose { reason }),
+            other => Err(self.protocol(&format!("{other:?}"))),
+        }
+    }
+
     async fn read(
         &self,
         request: Request,
@@ -146,17 +191,17 @@ impl Compiler {
         out: Option<(tokio::fs::File, &Path)>,
     ) -> Result<Description, CompileError> {
         let input = std::fs::File::open(wasm).map_err(io("open", wasm))?;
-        match self.run(request, input.into(), out).await? {
+        match self.run(request, Input::File(input), out).await? {
             Report::Done(description) => Ok(description),
             Report::Invalid(reason) => Err(CompileError::Invalid { reason }),
-            Report::Fingerprint(_) => Err(self.protocol("a fingerprint where a description belongs")),
+            other => Err(self.protocol(&format!("{other:?} where a description belongs"))),
         }
     }
 
     async fn run(
         &self,
         request: Request,
-        input: Stdio,
+        input: Input<'_>,
         out: Option<(tokio::fs::File, &Path)>,
     ) -> Result<Report, CompileError> {
         let Shared {
@@ -167,6 +212,11 @@ impl Compiler {
         } = &*self.shared;
         // Never closed, so it can't fail; without a permit there would be one compilation more.
         let _permit = running.acquire().await.ok();
+        let (stdin, parts) = match input {
+            Input::None => (Stdio::null(), None),
+            Input::File(file) => (file.into(), None),
+            Input::Parts(graph, files) => (Stdio::piped(), Some((graph, files))),
+        };
         let mut child = Command::new(program)
             .args([
                 request.as_str(),
@@ -175,7 +225,7 @@ impl Compiler {
             ])
             .env_clear()
             .current_dir("/")
-            .stdin(input)
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -184,10 +234,17 @@ impl Compiler {
         let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(self.protocol("it has no output"));
         };
+        let stdin = child.stdin.take();
+        let fed = async {
+            match (stdin, parts) {
+                (Some(stdin), Some((graph, files))) => feed(stdin, &graph, &files).await,
+                _ => Ok(()),
+            }
+        };
         // CPU time is limited by the kernel; the clock on the wall is for a child that waits.
         let patience = limits.cpu.saturating_mul(2) + Duration::from_secs(10);
-        let answer = async { tokio::join!(self.answer(&mut stdout, out), tail(stderr)) };
-        let Ok((answer, stderr)) = tokio::time::timeout(patience, answer).await else {
+        let answer = async { tokio::join!(self.answer(&mut stdout, out), tail(stderr), fed) };
+        let Ok((answer, stderr, fed)) = tokio::time::timeout(patience, answer).await else {
             return Err(CompileError::Limit {
                 limit: format!("{patience:?}"),
             });
@@ -196,7 +253,7 @@ impl Compiler {
         drop(stdout);
         let status = child.wait().await.map_err(io("wait for", program))?;
         match answer {
-            Ok(report) if status.success() => Ok(report),
+            Ok(report) if status.success() => fed.map(|()| report),
             Ok(_) | Err(CompileError::Protocol { .. }) if !status.success() => {
                 Err(self.ended(status, stderr))
             }
@@ -217,7 +274,7 @@ impl Compiler {
         let mut report = vec![0; length as usize];
         stdout.read_exact(&mut report).await.map_err(broken)?;
         let report = serde_json::from_slice(&report).map_err(|error| self.protocol(&error.to_string()))?;
-        if let (Some((mut file, path)), Report::Done(_)) = (out, &report) {
+        if let (Some((mut file, path)), Report::Done(_) | Report::Composed) = (out, &report) {
             let most = self.shared.limits.output;
             let written = tokio::io::copy(&mut stdout.take(most + 1), &mut file)
                 .await
@@ -264,6 +321,21 @@ fn io<'a>(action: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> Co
         path: path.to_owned(),
         reason: error.to_string(),
     }
+}
+
+/// Writes what is to be composed. A child that reads no further has said why, or will be found to have ended.
+async fn feed(mut stdin: ChildStdin, graph: &[u8], files: &[&Path]) -> Result<(), CompileError> {
+    let length = u32::try_from(graph.len()).unwrap_or(u32::MAX);
+    if stdin.write_u32_le(length).await.is_err() || stdin.write_all(graph).await.is_err() {
+        return Ok(());
+    }
+    for path in files {
+        let mut file = tokio::fs::File::open(path).await.map_err(io("open", path))?;
+        if tokio::io::copy(&mut file, &mut stdin).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The first bytes of a stream that is read to its end.

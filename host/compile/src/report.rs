@@ -14,6 +14,10 @@ pub(crate) enum Report {
     Done(Description),
     /// The input was refused.
     Invalid(String),
+    /// Components were composed; the bytes of the one that they make follow.
+    Composed,
+    /// They can't be.
+    Uncomposable(String),
     /// A hash over all that compiled code depends on, in hexadecimal.
     Fingerprint(String),
 }
@@ -24,7 +28,33 @@ pub(crate) enum Request {
     Compile,
     Describe,
     Componentize,
+    Compose,
     Fingerprint,
+}
+
+/// What to compose, before the bytes of all parts in their order: length (u32, little-endian), then JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Graph {
+    /// The root first.
+    pub(crate) parts: Vec<Node>,
+}
+
+/// A part of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// Its bytes.
+    pub(crate) size: u64,
+    pub(crate) links: Vec<Link>,
+}
+
+/// An import of a component, and the name of the one that provides it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The import: `acme:auth/check`, with or without its version.
+    pub import: String,
+    /// The name of the part that exports it.
+    pub part: String,
 }
 
 impl Request {
@@ -33,6 +63,7 @@ impl Request {
             Self::Compile => "compile",
             Self::Describe => "describe",
             Self::Componentize => "componentize",
+            Self::Compose => "compose",
             Self::Fingerprint => "fingerprint",
         }
     }
@@ -43,6 +74,7 @@ impl Request {
             Self::Compile,
             Self::Describe,
             Self::Componentize,
+            Self::Compose,
             Self::Fingerprint,
         ]
         .into_iter()

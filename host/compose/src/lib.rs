@@ -28,6 +28,21 @@ pub use order::{Link, Part, order};
 /// Changes with what is made of the same parts.
 pub const VERSION: u32 = 1;
 
+/// Interfaces of WASI that parts of one component may share, in all their versions: they carry no authority beyond that of the handles that
+/// are passed to them, and hold nothing that was granted to anybody.
+pub const SHAREABLE: &[&str] = &[
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/types",
+    "wasi:clocks/types",
+    "wasi:filesystem/types",
+    "wasi:http/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:sockets/network",
+];
+
 /// Parts of one composed component. A service has no more components.
 pub const MAX_PARTS: usize = 64;
 

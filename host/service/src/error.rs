@@ -26,6 +26,12 @@ pub enum ServiceError {
     /// The components are linked in a way that can't be.
     #[error(transparent)]
     Compose(#[from] shoal_compose::ComposeError),
+    /// The components do not fit together.
+    #[error("{reason}")]
+    Unfit {
+        /// Which, and why, in the words of the manifest.
+        reason: String,
+    },
     /// A link to another service, of what the component does not import.
     #[error("component {component}: links: it does not import {import}")]
     NotImported {

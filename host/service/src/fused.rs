@@ -3,11 +3,10 @@
 
 use crate::machine::Ready;
 use crate::{Host, ServiceError};
-use shoal_admission::Interface;
 use shoal_api::{Component, WasmServiceSpec};
-use shoal_artifact::{Artifact, Progress};
-use shoal_compose::{ComposeError, Link, Part};
-use std::fmt::Write as _;
+use shoal_artifact::{Artifact, ArtifactError, Member, Progress};
+use shoal_compile::{CompileError, Link};
+use shoal_compose::ComposeError;
 
 /// A service's components, and their artifacts in the same order.
 pub(crate) struct Members<'a> {
@@ -49,48 +48,49 @@ impl Host {
             let ready = self.compile(artifact, progress).await.map_err(failed)?;
             return Ok((ready, vec![root]));
         }
-        let parts: Vec<Part<'_>> = members
-            .components
-            .iter()
-            .zip(&links)
-            .map(|(component, links)| Part {
-                name: &component.name,
-                wasm: &[],
-                links,
-            })
-            .collect();
-        let order = shoal_compose::order(&component.name, &parts)?;
-        let bytes: u64 = order
-            .iter()
-            .filter_map(|at| members.artifacts.get(*at))
-            .map(|it| it.size)
-            .sum();
-        if bytes > shoal_compose::MAX_BYTES as u64 {
-            return Err(ComposeError::TooLarge {
-                root: component.name.clone(),
-                bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-            }
-            .into());
-        }
-        let chosen: Vec<Chosen> = order
+        let order = order(&component.name, members.components, &links)?;
+        let chosen: Vec<_> = order
             .iter()
             .filter_map(|at| {
-                Some(Chosen {
-                    name: members.components.get(*at)?.name.clone(),
-                    artifact: members.artifacts.get(*at)?.clone(),
-                    links: links.get(*at)?.clone(),
+                Some(Member {
+                    name: &members.components.get(*at)?.name,
+                    artifact: members.artifacts.get(*at)?,
+                    links: links.get(*at)?,
                 })
             })
             .collect();
-        let key = key(&chosen);
-        let made = self
-            .cache
-            .derived(&key, move || compose(&chosen))
-            .await
-            .map_err(failed)?;
-        let ready = self.compile(&made?, progress).await.map_err(failed)?;
+        let made = self.composed(&chosen).await.map_err(|error| match error {
+            ArtifactError::Compile(CompileError::Compose { reason }) => ServiceError::Unfit { reason },
+            error => failed(error),
+        })?;
+        let ready = self.compile(&made, progress).await.map_err(failed)?;
         Ok((ready, order))
     }
+}
+
+/// The places of `root` and of all that it is linked to, itself first.
+fn order(root: &str, components: &[Component], links: &[Vec<Link>]) -> Result<Vec<usize>, ComposeError> {
+    let links: Vec<Vec<_>> = links
+        .iter()
+        .map(|links| {
+            let links = links.iter();
+            let links = links.map(|Link { import, part }| shoal_compose::Link {
+                import: import.clone(),
+                part: part.clone(),
+            });
+            links.collect()
+        })
+        .collect();
+    let parts: Vec<_> = components
+        .iter()
+        .zip(&links)
+        .map(|(component, links)| shoal_compose::Part {
+            name: &component.name,
+            wasm: &[],
+            links,
+        })
+        .collect();
+    shoal_compose::order(root, &parts)
 }
 
 /// The links of a component within its service.
@@ -105,56 +105,6 @@ fn links(component: &Component) -> Vec<Link> {
             })
         })
         .collect()
-}
-
-/// A part of what is composed.
-struct Chosen {
-    name: String,
-    artifact: Artifact,
-    links: Vec<Link>,
-}
-
-/// All that a composition depends on.
-fn key(chosen: &[Chosen]) -> String {
-    let mut key = format!("compose {}", shoal_compose::VERSION);
-    for Chosen {
-        name,
-        artifact,
-        links,
-    } in chosen
-    {
-        // Names are labels and interfaces, which hold neither spaces nor brackets. Writing to a string does not fail.
-        let _ = write!(key, " {name}={}", artifact.digest);
-        for Link { import, part } in links {
-            let _ = write!(key, "[{import}>{part}]");
-        }
-    }
-    key
-}
-
-fn compose(chosen: &[Chosen]) -> Result<Vec<u8>, ComposeError> {
-    let mut bytes = Vec::new();
-    for part in chosen {
-        let read = std::fs::read(&part.artifact.path).map_err(|error| ComposeError::Invalid {
-            part: part.name.clone(),
-            reason: format!("{}: {error}", part.artifact.path.display()),
-        });
-        bytes.push(read?);
-    }
-    let parts: Vec<Part<'_>> = chosen
-        .iter()
-        .zip(&bytes)
-        .map(|(part, wasm)| Part {
-            name: &part.name,
-            wasm,
-            links: &part.links,
-        })
-        .collect();
-    let Some(root) = chosen.first() else {
-        return Ok(Vec::new());
-    };
-    let shared = |name: &str| Interface::of(name).is_ok_and(Interface::is_shareable);
-    Ok(shoal_compose::compose(&root.name, &parts, &shared)?.wasm)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::neighbours::Neighbourhood;
 use crate::redis::Clients;
 use crate::stores::Stores;
 use shoal_api::{Component, ImagePullPolicy};
-use shoal_artifact::{Artifact, ArtifactError, Cache, FetchOptions, Progress, PullPolicy, Source};
+use shoal_artifact::{Artifact, ArtifactError, Cache, FetchOptions, Member, Progress, PullPolicy, Source};
 use shoal_capability::LogSink;
 use shoal_compile::Compiler;
 use shoal_engine::PoolOptions;
@@ -118,6 +118,11 @@ impl Host {
             compiled: compiled.path,
             description: compiled.description,
         })
+    }
+
+    /// One component out of several that are linked.
+    pub(crate) async fn composed(&self, members: &[Member<'_>]) -> Result<Artifact, ArtifactError> {
+        self.cache.composed(members, &self.compiler).await
     }
 
     pub(crate) async fn load_from(

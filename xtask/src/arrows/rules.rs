@@ -104,10 +104,10 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[],
             why: WHY_HOST,
         },
-        // The library is the parent's side and needs no engine; the program configures one with the compiler in it.
+        // The library is the parent's side and needs no engine; the program configures one with the compiler in it, and composes.
         Room {
             folder: "host/compile",
-            may_use: &[optional("host/engine")],
+            may_use: &[optional("host/engine"), optional("host/compose")],
             why: WHY_HOST,
         },
         Room {

@@ -1,6 +1,7 @@
 //! What runs in the child process: it limits itself, reads one artifact from stdin, and answers on stdout.
 
 mod adapt;
+mod compose;
 mod describe;
 mod sandbox;
 
@@ -28,13 +29,19 @@ pub fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [request, memory, cpu] = arguments.as_slice() else {
         bail!(
-            "shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|componentize|fingerprint BYTES SECONDS"
+            "shoal-compile is started by shoal, not by hand: shoal-compile compile|describe|componentize|compose|fingerprint BYTES SECONDS"
         );
     };
     let request = Request::parse(request).with_context(|| format!("unknown request {request:?}"))?;
     sandbox::enter(memory.parse().context("BYTES")?, cpu.parse().context("SECONDS")?)?;
     if request == Request::Fingerprint {
         return answer(&Report::Fingerprint(fingerprint()?), &[]);
+    }
+    if request == Request::Compose {
+        return match compose::read(std::io::stdin().lock())? {
+            Ok(wasm) => answer(&Report::Composed, &wasm),
+            Err(error) => answer(&Report::Uncomposable(error.to_string()), &[]),
+        };
     }
     let mut input = Vec::new();
     std::io::stdin()
@@ -85,7 +92,7 @@ fn fingerprint() -> anyhow::Result<String> {
         engine(variant)?.precompile_compatibility_hash().hash(&mut hash);
     }
     // What is described, and how modules are adapted, belongs to this crate.
-    (env!("CARGO_PKG_VERSION"), DESCRIPTION).hash(&mut hash);
+    (env!("CARGO_PKG_VERSION"), DESCRIPTION, shoal_compose::VERSION).hash(&mut hash);
     Ok(format!("{:016x}", hash.finish()))
 }
 
