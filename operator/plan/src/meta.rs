@@ -33,7 +33,19 @@ pub(crate) fn labels(service: &WasmService) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Selects the service's pods, of all revisions.
+/// Selects all of the service's pods, those of its schedules too.
+pub(crate) fn all_pods(service: &WasmService) -> LabelSelector {
+    let labels = [
+        (labels::APP_NAME.to_owned(), name(service)),
+        (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
+    ];
+    LabelSelector {
+        match_labels: Some(labels.into()),
+        ..LabelSelector::default()
+    }
+}
+
+/// Selects the service's pods of all revisions, but for those of its schedules.
 pub(crate) fn selector(service: &WasmService) -> LabelSelector {
     LabelSelector {
         match_labels: Some([(labels::SERVICE.to_owned(), name(service))].into()),
