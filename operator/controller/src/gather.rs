@@ -50,6 +50,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
             },
             pods: pods.iter().map(|it| (**it).clone()).collect(),
             taken: None,
+            refused: None,
         },
         again,
     })

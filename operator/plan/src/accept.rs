@@ -15,12 +15,16 @@ pub(crate) fn refusal(service: &WasmService) -> Option<Refusal> {
     })
 }
 
-/// Why it can't be run where others have taken the names that it needs.
-pub(crate) fn taken(observed: &Observed) -> Option<Refusal> {
-    observed.taken.clone().map(|message| Refusal {
-        reason: Reason::NameTaken,
-        message,
-    })
+/// Why it can't be run on this cluster: others have taken the names that it needs, or the API server does not take what it needs.
+pub(crate) fn turned_away(observed: &Observed) -> Option<Refusal> {
+    let found = [
+        (Reason::NameTaken, &observed.taken),
+        (Reason::Refused, &observed.refused),
+    ];
+    let mut found = found
+        .into_iter()
+        .filter_map(|(reason, it)| Some((reason, it.clone()?)));
+    found.next().map(|(reason, message)| Refusal { reason, message })
 }
 
 fn problems(service: &WasmService) -> Vec<Problem> {

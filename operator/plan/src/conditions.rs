@@ -42,6 +42,8 @@ pub enum Reason {
     NotSupported,
     /// Accepted, Ready: an object of a name that the service needs is somebody else's.
     NameTaken,
+    /// Accepted, Ready: the API server does not take an object that the service needs.
+    Refused,
     /// ArtifactsResolved: all digests are known.
     Resolved,
     /// ArtifactsResolved, Ready: a registry did not give a digest.

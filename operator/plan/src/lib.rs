@@ -46,7 +46,7 @@ pub struct Plan {
 /// Decides what should be there for `service`, and what should be said of it.
 pub fn plan(service: &WasmService, observed: &Observed, options: &Options) -> Plan {
     let refusal = accept::refusal(service).or_else(|| place::refusal(service));
-    let refusal = refusal.or_else(|| accept::taken(observed));
+    let refusal = refusal.or_else(|| accept::turned_away(observed));
     let artifacts = artifacts::of(service, observed);
     let objects = match (&refusal, artifacts.digests()) {
         (None, Some(digests)) => Some(workload::objects(service, &digests, observed, options)),

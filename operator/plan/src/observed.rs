@@ -24,6 +24,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// That an object of a name that the service needs belongs to somebody else, and what to do.
     pub taken: Option<String>,
+    /// That the API server does not take an object that the service needs, in its words.
+    pub refused: Option<String>,
 }
 
 /// An image.

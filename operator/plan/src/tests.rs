@@ -243,6 +243,18 @@ fn a_name_that_is_taken_is_said() {
 }
 
 #[test]
+fn what_the_api_server_does_not_take_is_said() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    observed.refused = Some("Service greeter: spec.ports: Invalid value".to_owned());
+    let plan = plan(&service, &observed, &Options::default());
+    assert_eq!(plan.objects, None);
+    is(&plan, Type::Accepted, "False", "Refused");
+    is(&plan, Type::Ready, "False", "Refused");
+    assert!(condition(&plan, Type::Ready).message.contains("spec.ports"));
+}
+
+#[test]
 fn a_changed_secret_is_a_new_revision_and_a_changed_scale_is_none() {
     let mut service = service(SHOP);
     let mut observed = resolved(&service);
