@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -34,6 +34,7 @@ pub(crate) struct Cache {
     pub(crate) budgets: Store<PodDisruptionBudget>,
     pub(crate) policies: Store<NetworkPolicy>,
     pub(crate) jobs: Indexed<Job>,
+    pub(crate) cron_jobs: Indexed<CronJob>,
     pub(crate) pods: Indexed<Pod>,
 }
 
@@ -65,6 +66,8 @@ impl Cache {
         let (store, names) = watch(client, scope, &mut streams, true);
         let jobs = Indexed { store, names };
         let (store, names) = watch(client, scope, &mut streams, true);
+        let cron_jobs = Indexed { store, names };
+        let (store, names) = watch(client, scope, &mut streams, true);
         let pods = Indexed { store, names };
         let cache = Self {
             deployments,
@@ -73,6 +76,7 @@ impl Cache {
             budgets,
             policies,
             jobs,
+            cron_jobs,
             pods,
         };
         (cache, streams)
@@ -88,6 +92,7 @@ impl Cache {
             self.budgets.wait_until_ready(),
             self.policies.wait_until_ready(),
             self.jobs.store.wait_until_ready(),
+            self.cron_jobs.store.wait_until_ready(),
             self.pods.store.wait_until_ready(),
         );
     }
@@ -97,6 +102,7 @@ impl Cache {
         match kind {
             Kind::Deployment => live(&self.deployments, namespace, name),
             Kind::Job => live(&self.jobs.store, namespace, name),
+            Kind::CronJob => live(&self.cron_jobs.store, namespace, name),
             Kind::Service => live(&self.services, namespace, name),
             Kind::HorizontalPodAutoscaler => live(&self.autoscalers, namespace, name),
             Kind::PodDisruptionBudget => live(&self.budgets, namespace, name),
@@ -106,13 +112,15 @@ impl Cache {
 
     /// The names of a service's objects of a kind.
     pub(crate) fn names(&self, kind: Kind, namespace: &str, service: &str) -> Vec<String> {
-        if kind == Kind::Job {
-            let jobs = self.jobs.of(namespace, service);
-            return jobs.iter().map(|job| job.name_any()).collect();
+        match kind {
+            Kind::Job => self.jobs.names_of(namespace, service),
+            Kind::CronJob => self.cron_jobs.names_of(namespace, service),
+            // All others are named as their service is.
+            _ => {
+                let live = self.live(kind, namespace, service);
+                live.map(|_| service.to_owned()).into_iter().collect()
+            }
         }
-        // All others are named as their service is.
-        let live = self.live(kind, namespace, service);
-        live.map(|_| service.to_owned()).into_iter().collect()
     }
 }
 
@@ -135,6 +143,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Indexed<K> {
             names.remove(&key);
         }
         found
+    }
+
+    fn names_of(&self, namespace: &str, service: &str) -> Vec<String> {
+        let all = self.of(namespace, service);
+        all.iter().map(|it| it.name_any()).collect()
     }
 }
 
@@ -192,7 +205,12 @@ where
 /// The service that an object belongs to.
 fn touched<K: Resource<DynamicType = ()>>(object: &K, index: &Names) -> Option<ObjectRef<WasmService>> {
     let namespace = object.namespace()?;
-    let service = object.labels().get(labels::SERVICE)?.clone();
+    let labels = object.labels();
+    // The pods of a schedule have the second alone.
+    let service = labels
+        .get(labels::SERVICE)
+        .or_else(|| labels.get(labels::APP_NAME))?
+        .clone();
     let key = (namespace.clone(), service.clone());
     let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
     index.entry(key).or_default().insert(object.name_any());

@@ -1,9 +1,10 @@
 //! What a manifest may say and a cluster does not run yet. It is refused, never ignored. What no schema allows never comes here.
 
-use shoal_api::{Component, Problem, WasmService};
+use shoal_api::{Component, ConcurrencyPolicy, Problem, Trigger, WasmService};
 
-use crate::Observed;
 use crate::conditions::{Reason, Refusal};
+use crate::parts::{deployed, deploys, schedules};
+use crate::{Observed, parts};
 
 /// Why the service can't be run as its spec has it.
 pub(crate) fn refusal(service: &WasmService) -> Option<Refusal> {
@@ -48,11 +49,59 @@ fn problems(service: &WasmService) -> Vec<Problem> {
     }
     found.extend(shoal_api::pod::unsupported_stores(&spec.stores));
     for (index, trigger) in spec.triggers.iter().enumerate() {
-        if trigger.http.is_none() {
+        if trigger.http.is_none() && trigger.schedule.is_none() {
             let field = format!("spec.triggers[{index}]");
             found.push(problem(
                 &field,
-                "only http triggers are supported on a cluster yet",
+                "only http and schedule triggers are supported on a cluster yet",
+            ));
+        }
+    }
+    found.extend(schedules(service).flat_map(|trigger| two_writers(service, trigger)));
+    found
+}
+
+/// The stores of a trigger's component that are files and have another writer beside one of its runs: each run is a pod.
+fn two_writers(service: &WasmService, trigger: &Trigger) -> Vec<Problem> {
+    let spec = &service.spec;
+    let is_file = |name: &str| {
+        let mut stores = spec.stores.iter();
+        stores.any(|it| it.name == name && it.persistent.is_some())
+    };
+    let grants = |part: &WasmService, store: &str| {
+        let mut granted = part
+            .spec
+            .components
+            .iter()
+            .flat_map(|it| &it.capabilities.key_value);
+        granted.any(|it| it.store == store)
+    };
+    let other_writer = |store: &str| {
+        let mut others = schedules(service).filter(|it| it.name != trigger.name);
+        let policy = trigger.schedule.as_ref().map(|it| it.concurrency_policy);
+        if deploys(service) && grants(&deployed(service), store) {
+            Some("the pods that serve have it too".to_owned())
+        } else if let Some(other) = others.find(|it| grants(&parts::run(service, it), store)) {
+            Some(format!("the runs of trigger {} have it too", other.name))
+        } else {
+            (policy == Some(ConcurrencyPolicy::Allow))
+                .then(|| "concurrencyPolicy: Allow lets two runs overlap (set Forbid)".to_owned())
+        }
+    };
+    let mut found = Vec::new();
+    for (index, component) in spec.components.iter().enumerate() {
+        let called = component.name == trigger.component;
+        let grants = component.capabilities.key_value.iter().enumerate();
+        for (grant, store) in grants.filter(|(_, it)| called && is_file(&it.store)) {
+            let Some(other) = other_writer(&store.store) else {
+                continue;
+            };
+            found.push(problem(
+                &format!("spec.components[{index}].capabilities.keyValue[{grant}].store"),
+                &format!(
+                    "{} is a file, which has one writer, and each run of trigger {} is one: {other}; a store of kind redis can be shared",
+                    store.store, trigger.name
+                ),
             ));
         }
     }

@@ -62,6 +62,8 @@ pub enum Reason {
     NotServing,
     /// Ready: the current revision answers.
     RolledOut,
+    /// Ready: a CronJob of the current revision is there for each schedule.
+    Scheduled,
     /// Ready: it is on its way.
     Progressing,
     /// Ready: pods of the current revision can't start.

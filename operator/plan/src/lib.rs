@@ -2,8 +2,8 @@
 //! the status that should be said. No client, no clock, no state: who watches, applies and waits is `operator/controller`.
 //!
 //! ```text
-//! spec ── accept ── artifacts ── place ──> Dedicated ── pod ── workload, service, autoscale, disruption, network ──> objects
-//! observed objects and pods ─────────────────────────── verdict ── conditions ──────────────────────────────────> status
+//! spec ── accept ── artifacts ── place ──> Dedicated ── parts ── pod ── workload, schedule, service, autoscale, … ──> objects
+//! observed objects and pods ────────────────────────── verdict ── runs ── conditions ──────────────────────────────> status
 //! ```
 
 mod accept;
@@ -17,10 +17,13 @@ mod network;
 pub mod nodes;
 mod object;
 mod observed;
+mod parts;
 mod place;
 mod pod;
 mod references;
 mod revision;
+mod runs;
+mod schedule;
 mod service;
 mod status;
 mod verdict;

@@ -217,10 +217,6 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "components: [{name: web, image: r.example/web:1}]\ntriggers: [{name: t, component: web, redis: {url: 'redis://cache', channels: [a]}}]",
             "spec.triggers[0]",
         ),
-        (
-            "components: [{name: web, image: r.example/web:1}]\ntriggers: [{name: t, component: web, schedule: {cron: '* * * * *'}}]",
-            "spec.triggers[0]",
-        ),
     ] {
         let service = service(spec);
         let plan = plan(&service, &resolved(&service), &Options::default());
