@@ -58,16 +58,16 @@ impl Cache {
     pub(crate) fn watch(client: &Client, scope: &Scope) -> (Self, Vec<Touched>) {
         let mut streams = Vec::new();
         // An autoscaler's hand on a Deployment shows in its managed fields; of all else they are dead weight.
-        let deployments = watch(client, scope, &mut streams, false).0;
-        let services = watch(client, scope, &mut streams, true).0;
-        let autoscalers = watch(client, scope, &mut streams, true).0;
-        let budgets = watch(client, scope, &mut streams, true).0;
-        let policies = watch(client, scope, &mut streams, true).0;
-        let (store, names) = watch(client, scope, &mut streams, true);
+        let deployments = watch(client, scope, &mut streams, |_| {}).0;
+        let services = watch(client, scope, &mut streams, bare).0;
+        let autoscalers = watch(client, scope, &mut streams, bare).0;
+        let budgets = watch(client, scope, &mut streams, bare).0;
+        let policies = watch(client, scope, &mut streams, bare).0;
+        let (store, names) = watch(client, scope, &mut streams, bare);
         let jobs = Indexed { store, names };
-        let (store, names) = watch(client, scope, &mut streams, true);
+        let (store, names) = watch(client, scope, &mut streams, bare);
         let cron_jobs = Indexed { store, names };
-        let (store, names) = watch(client, scope, &mut streams, true);
+        let (store, names) = watch(client, scope, &mut streams, told);
         let pods = Indexed { store, names };
         let cache = Self {
             deployments,
@@ -162,7 +162,7 @@ where
     })
 }
 
-fn watch<K>(client: &Client, scope: &Scope, streams: &mut Vec<Touched>, lean: bool) -> (Store<K>, Names)
+fn watch<K>(client: &Client, scope: &Scope, streams: &mut Vec<Touched>, slim: fn(&mut K)) -> (Store<K>, Names)
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -181,11 +181,7 @@ where
         watcher::Config::default().labels(&ours),
     )
     .default_backoff()
-    .modify(move |object| {
-        if lean {
-            object.meta_mut().managed_fields = None;
-        }
-    })
+    .modify(slim)
     .reflect(writer)
     .touched_objects();
     let touched = objects.filter_map(move |object| {
@@ -200,6 +196,16 @@ where
     });
     streams.push(touched.boxed());
     (store, names)
+}
+
+fn bare<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// What a pod was asked to be is in the objects that made it. There are many: those of runs that have ended stay for a while.
+fn told(pod: &mut Pod) {
+    bare(pod);
+    pod.spec = None;
 }
 
 /// The service that an object belongs to.
