@@ -16,6 +16,8 @@ mod placement;
 pub mod pod;
 mod problem;
 mod quantity;
+pub mod redis;
+mod reference;
 mod rules;
 mod schema;
 mod service;
@@ -33,13 +35,14 @@ pub use limits::{Limits, Reuse};
 pub use placement::{Placement, PlacementMode, Scaling};
 pub use problem::Problem;
 pub use quantity::{Quantity, QuantityError};
+pub use reference::{ReferenceKind, references};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
 pub use trigger::{
     ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisStream, RedisTrigger,
     ScheduleTrigger, Store, Trigger,
 };
-pub use unsupported::unsupported;
+pub use unsupported::{unsupported, unsupported_variables};
 
 /// The API group of everything Shoal defines.
 pub const GROUP: &str = "shoal.dev";

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::problem::{Path, Problem};
 use crate::{API_VERSION, Component, KIND, Store, Trigger, WasmService, manifest, validate};
 
-pub use carried::carried;
+pub use carried::{Values, carried, variable_name};
 
 /// A pod's annotation: the capabilities of its components, in the words of a WasmService's `capabilities`, as YAML. With a dot and
 /// a container's name behind it, those of one container alone: `shoal.dev/capabilities.web`.
@@ -19,12 +19,20 @@ pub const CAPABILITIES: &str = "shoal.dev/capabilities";
 pub const LIMITS: &str = "shoal.dev/limits";
 /// A pod's annotation: with whom it may share a process, see [`TrustDomain`].
 pub const TRUST_DOMAIN: &str = "shoal.dev/trust-domain";
-/// A pod's annotation: which paths its components answer, in the words of a WasmService's `triggers`, as YAML. With it, the pod's
-/// components answer together, on the port of each; without it, each answers all paths on its own port.
+/// A pod's annotation: what calls its components, in the words of a WasmService's `triggers`, as YAML. With it, the pod's
+/// components answer together, on the port of each; without it, each answers all paths on its own port. A component that a schedule
+/// calls is called once, when the pod starts: the point in time is whoever's makes the pod.
 pub const TRIGGERS: &str = "shoal.dev/triggers";
-
 /// A pod's annotation: the stores that its components may be granted, in the words of a WasmService's `stores`, as YAML.
 pub const STORES: &str = "shoal.dev/stores";
+/// A pod's annotation: the name of the service that it is a replica of. What replicas share is called by it: keys in Redis, files on
+/// volumes, consumer groups.
+pub const SERVICE: &str = crate::labels::SERVICE;
+
+/// Where a pod mounts the volume of this name that holds a store. The component does not see it.
+pub fn volume_path(volume: &str) -> String {
+    format!("/shoal/volumes/{volume}")
+}
 
 /// What a refusal says where a component imports what it was not granted. It is how the operator knows one in a pod's status, where
 /// Kubernetes keeps the text alone.
@@ -113,27 +121,40 @@ pub fn triggers(annotations: &BTreeMap<String, String>) -> Result<Option<Vec<Tri
     let service = validated(json!({ "components": components, "triggers": triggers }));
     let fields = [("spec.triggers".to_owned(), TRIGGERS.to_owned())];
     let service = service.map_err(|problems| renamed(problems, &fields))?;
-    let later = |trigger: &Trigger| {
-        let field = format!("{}[{}]", annotation(TRIGGERS), trigger.name);
-        unreadable(&field, "only http triggers are supported in a pod yet")
-    };
-    let other = service.spec.triggers.iter().filter(|it| it.http.is_none());
-    let problems: Vec<_> = other.map(later).collect();
-    if problems.is_empty() {
-        Ok(Some(service.spec.triggers))
-    } else {
-        Err(problems)
+    let triggers = service.spec.triggers;
+    if annotations.contains_key(SERVICE) {
+        return Ok(Some(triggers));
+    }
+    let unnamed = triggers.iter().enumerate().flat_map(|(index, trigger)| {
+        let streams = trigger.redis.iter().flat_map(|it| &it.streams).enumerate();
+        let unnamed = streams.filter(|(_, stream)| stream.group.is_none());
+        unnamed.map(move |(at, _)| {
+            let field = format!("{}[{index}].redis.streams[{at}].group", annotation(TRIGGERS));
+            unreadable(&field, unnamed_service("consumer group"))
+        })
+    });
+    let problems: Vec<_> = unnamed.collect();
+    match problems.is_empty() {
+        true => Ok(Some(triggers)),
+        false => Err(problems),
     }
 }
 
-/// A container as a component, and the values of its secrets by the names that it asks for.
+fn unnamed_service(what: &str) -> String {
+    format!(
+        "is missing: a {what} is called by the service where a manifest does not name it, and this pod is of none. Name it, or say by \
+         the annotation {SERVICE} which service the pod is a replica of"
+    )
+}
+
+/// A container as a component.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// The component; configuration is resolved.
+    /// The component.
     pub component: Component,
-    /// Values for `shoal:service/secrets`.
-    pub secrets: BTreeMap<String, String>,
-    /// The stores of its pod.
+    /// The values that its grants and stores are read from.
+    pub values: Values,
+    /// The stores that it is granted.
     pub stores: Vec<Store>,
 }
 
@@ -179,21 +200,41 @@ pub fn program(
     component.insert("file".to_owned(), json!("image"));
     let mut spec = Map::new();
     if let Some((name, value)) = stores {
+        // Whether the pod has them, it shows when they are opened.
+        let volumes = value.as_array().into_iter().flatten();
+        let volumes: BTreeSet<_> = volumes
+            .filter_map(|it| it["persistent"]["volume"].as_str())
+            .collect();
+        let volumes = volumes.iter().map(|name| json!({"name": name, "emptyDir": {}}));
+        spec.insert("volumes".to_owned(), volumes.collect());
         spec.insert("stores".to_owned(), value);
         fields.push(("spec.stores".to_owned(), name));
     }
     spec.insert("components".to_owned(), json!([component]));
     let service = validated(Value::Object(spec));
     let service = service.map_err(|problems| renamed(problems, &fields))?;
-    let problems = unsupported_stores(&service.spec.stores);
-    if !problems.is_empty() {
-        return Err(renamed(problems, &fields));
+    let mut stores = service.spec.stores;
+    if !annotations.contains_key(SERVICE) {
+        let unnamed = stores.iter().enumerate().filter_map(|(index, store)| {
+            let field = match (&store.redis, &store.persistent) {
+                (Some(redis), _) if redis.prefix.is_none() => "redis.prefix",
+                (_, Some(_)) => "persistent",
+                _ => return None,
+            };
+            let field = format!("{}[{index}].{field}", annotation(STORES));
+            Some(unreadable(&field, unnamed_service("store")))
+        });
+        let problems: Vec<_> = unnamed.collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
     }
-    let stores = service.spec.stores;
     let Some(mut component) = service.spec.components.into_iter().next() else {
         return Err(Vec::new());
     };
-    let (env, secrets) = carried::take(&container.env, &mut component.capabilities);
+    let grants = &component.capabilities.key_value;
+    stores.retain(|store| grants.iter().any(|grant| grant.store == store.name));
+    let (env, values) = carried::take(&container.env);
     component.file = None;
     component.image = Some(container.image.clone());
     component.args.clone_from(&container.args);
@@ -205,7 +246,7 @@ pub fn program(
     }
     Ok(Program {
         component,
-        secrets,
+        values,
         stores,
     })
 }
@@ -231,35 +272,12 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
             !capabilities.filesystem.is_empty(),
             "volumes",
         ),
-        (
-            "capabilities.messaging",
-            !capabilities.messaging.is_empty(),
-            "messaging",
-        ),
     ];
     let problem = |(field, _, what)| unreadable(field, format!("{what}: not supported in a pod yet"));
     held.into_iter()
         .filter(|(_, held, _)| *held)
         .map(problem)
         .collect()
-}
-
-/// What the stores of a WasmService may be and those of a pod not yet. It is refused, never ignored.
-pub fn unsupported_stores(stores: &[Store]) -> Vec<Problem> {
-    let stores = stores.iter().enumerate();
-    let other = stores.filter(|(_, store)| store.memory.is_none());
-    let problem = |(index, store): (usize, &Store)| {
-        let kind = if store.redis.is_some() {
-            "redis"
-        } else {
-            "persistent"
-        };
-        unreadable(
-            &format!("spec.stores[{index}].{kind}"),
-            "not supported in a pod yet: a store there is in memory",
-        )
-    };
-    other.map(problem).collect()
 }
 
 fn variable((name, value): (String, String)) -> k8s_openapi::api::core::v1::EnvVar {

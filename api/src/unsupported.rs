@@ -6,8 +6,18 @@ use serde_json::Value;
 use crate::WasmService;
 use crate::problem::{Path, Problem};
 
-/// Every field of a valid service that this version does not run, in the order of the spec. Empty: all of it runs.
+/// Every field of a valid service that this version does not run on a laptop, in the order of the spec. Empty: all of it runs.
 pub fn unsupported(service: &WasmService) -> Vec<Problem> {
+    let mut found = unsupported_variables(service);
+    let volumes = Path::default().field("spec").field("volumes");
+    for (index, entry) in service.spec.volumes.iter().enumerate() {
+        volume(entry, &volumes.index(index), &mut found);
+    }
+    found
+}
+
+/// The same of variables alone. On a cluster volumes are kubelet's.
+pub fn unsupported_variables(service: &WasmService) -> Vec<Problem> {
     let mut found = Vec::new();
     let spec = Path::default().field("spec");
     for (index, component) in service.spec.components.iter().enumerate() {
@@ -21,9 +31,6 @@ pub fn unsupported(service: &WasmService) -> Vec<Problem> {
                     .and_then(|source| env_source(source, &path)),
             );
         }
-    }
-    for (index, entry) in service.spec.volumes.iter().enumerate() {
-        volume(entry, &spec.field("volumes").index(index), &mut found);
     }
     found
 }

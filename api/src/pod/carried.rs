@@ -3,91 +3,112 @@
 //! Secrets for it.
 
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvVar, EnvVarSource, SecretKeySelector};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::{Capabilities, KeyRef};
+use crate::{Component, KeyRef, ReferenceKind, ValueSource, WasmServiceSpec, references};
 
-/// Before the index of the entry in `capabilities.config`. Not a C identifier, so no program's own variable is called so.
-const CONFIG: &str = "shoal.dev.config.";
-/// Before the index of the entry in `capabilities.secrets`.
+/// Before the names of a ConfigMap and of its key. Not a C identifier, so no program's own variable is called so.
+const CONFIG_MAP: &str = "shoal.dev.config-map.";
+/// Before the names of a Secret and of its key.
 const SECRET: &str = "shoal.dev.secret.";
+/// Between the two names: no object's name has it in it, or ends in a dot.
+const KEY: &str = "..";
+
+/// Values by the object's name and the key.
+type ByName = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Values that a container brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Values {
+    /// Of ConfigMaps.
+    pub config_maps: ByName,
+    /// Of Secrets.
+    pub secrets: ByName,
+}
+
+impl Values {
+    /// The value that a source names; none where it was not brought.
+    pub fn read(&self, source: &ValueSource) -> Option<&str> {
+        let (kind, at) = source.key()?;
+        let objects = match kind {
+            ReferenceKind::ConfigMap => &self.config_maps,
+            ReferenceKind::Secret => &self.secrets,
+        };
+        objects.get(&at.name)?.get(&at.key).map(String::as_str)
+    }
+}
 
 /// The variables that a container needs beside its component's own, for what the component was granted by reference.
-pub fn carried(capabilities: &Capabilities) -> Vec<EnvVar> {
-    let config = capabilities
-        .config
-        .iter()
-        .enumerate()
-        .filter_map(|(index, grant)| {
-            let source = grant.value_from.as_ref()?;
-            let config_map = source.config_map_key_ref.as_ref().map(config_map);
-            let secret = source.secret_key_ref.as_ref().map(secret);
-            Some(variable(format!("{CONFIG}{index}"), config_map, secret))
-        });
-    let secrets = capabilities.secrets.iter().enumerate().map(|(index, grant)| {
-        let secret = secret(&grant.secret_key_ref);
-        variable(format!("{SECRET}{index}"), None, Some(secret))
-    });
-    config.chain(secrets).collect()
+pub fn carried(component: &Component, spec: &WasmServiceSpec) -> Vec<EnvVar> {
+    let carried = references(component, spec);
+    let variables = carried
+        .into_iter()
+        .map(|(kind, at)| (variable_name(kind, &at.name, &at.key), (kind, at.clone())));
+    // Each once, and in an order that does not depend on who refers to it.
+    let variables: BTreeMap<_, _> = variables.collect();
+    let variables = variables.into_iter();
+    variables
+        .map(|(name, (kind, at))| variable(name, kind, at))
+        .collect()
 }
 
-type Variables = Vec<(String, String)>;
-
-/// Takes carried values out of a container's variables, into the grants that they belong to. Returns the component's own variables,
-/// and the values of its secrets by name. What is optional and is not there is left out.
-pub(super) fn take(
-    env: &[(String, String)],
-    capabilities: &mut Capabilities,
-) -> (Variables, BTreeMap<String, String>) {
-    let (carried, own): (Variables, Variables) = env
-        .iter()
-        .cloned()
-        .partition(|(name, _)| name.starts_with(CONFIG) || name.starts_with(SECRET));
-    let carried: BTreeMap<_, _> = carried.into_iter().collect();
-    let mut index = 0..;
-    capabilities.config.retain_mut(|grant| {
-        let name = index.next().map(|index| format!("{CONFIG}{index}"));
-        if grant.value_from.take().is_some() {
-            grant.value = name.and_then(|name| carried.get(&name).cloned());
-        }
-        grant.value.is_some()
-    });
-    let secrets = capabilities.secrets.iter().enumerate();
-    let secrets = secrets.filter_map(|(index, grant)| {
-        let value = carried.get(&format!("{SECRET}{index}"))?;
-        Some((grant.name.clone(), value.clone()))
-    });
-    (own, secrets.collect())
+/// The variable by which a container brings the value of this key.
+pub fn variable_name(kind: ReferenceKind, object: &str, key: &str) -> String {
+    let before = match kind {
+        ReferenceKind::ConfigMap => CONFIG_MAP,
+        ReferenceKind::Secret => SECRET,
+    };
+    format!("{before}{object}{KEY}{key}")
 }
 
-fn variable(
-    name: String,
-    config_map_key_ref: Option<ConfigMapKeySelector>,
-    secret_key_ref: Option<SecretKeySelector>,
-) -> EnvVar {
+/// Takes carried values out of a container's variables. Returns the component's own variables, and the values.
+pub(super) fn take(env: &[(String, String)]) -> (Vec<(String, String)>, Values) {
+    let (mut own, mut values) = (Vec::new(), Values::default());
+    for (name, value) in env {
+        let of = |before: &str| name.strip_prefix(before)?.split_once(KEY);
+        let (kind, (object, key)) = if let Some(found) = of(CONFIG_MAP) {
+            (&mut values.config_maps, found)
+        } else if let Some(found) = of(SECRET) {
+            (&mut values.secrets, found)
+        } else {
+            own.push((name.clone(), value.clone()));
+            continue;
+        };
+        let object = kind.entry(object.to_owned()).or_default();
+        object.insert(key.to_owned(), value.clone());
+    }
+    (own, values)
+}
+
+fn variable(name: String, kind: ReferenceKind, at: KeyRef) -> EnvVar {
+    let KeyRef {
+        name: object,
+        key,
+        optional,
+    } = at;
+    let source = match kind {
+        ReferenceKind::ConfigMap => EnvVarSource {
+            config_map_key_ref: Some(ConfigMapKeySelector {
+                name: object,
+                key,
+                optional,
+            }),
+            ..EnvVarSource::default()
+        },
+        ReferenceKind::Secret => EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector {
+                name: object,
+                key,
+                optional,
+            }),
+            ..EnvVarSource::default()
+        },
+    };
     EnvVar {
         name,
         value: None,
-        value_from: Some(EnvVarSource {
-            config_map_key_ref,
-            secret_key_ref,
-            ..EnvVarSource::default()
-        }),
-    }
-}
-
-fn config_map(KeyRef { name, key, optional }: &KeyRef) -> ConfigMapKeySelector {
-    ConfigMapKeySelector {
-        name: name.clone(),
-        key: key.clone(),
-        optional: *optional,
-    }
-}
-
-fn secret(KeyRef { name, key, optional }: &KeyRef) -> SecretKeySelector {
-    SecretKeySelector {
-        name: name.clone(),
-        key: key.clone(),
-        optional: *optional,
+        value_from: Some(source),
     }
 }

@@ -1,7 +1,7 @@
 //! How a pod's annotations are read.
 
 use super::*;
-use crate::Capabilities;
+use crate::WasmServiceSpec;
 
 fn annotations(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
     entries
@@ -56,52 +56,69 @@ fn the_containers_own_annotation_goes_before_the_pods() {
 
 #[test]
 fn values_of_other_objects_come_as_variables_and_are_none() {
-    let text = "{secrets: [{name: a, secretKeyRef: {name: b, key: c}}], config: [{name: plain, value: b}, \
+    let text = "{secrets: [{name: a, secretKeyRef: {name: b.c, key: .d}}], config: [{name: plain, value: b}, \
                 {name: d, valueFrom: {configMapKeyRef: {name: e, key: f}}}, \
-                {name: missing, valueFrom: {configMapKeyRef: {name: e, key: g, optional: true}}}]}";
-    let said = annotations(&[(CAPABILITIES, text)]);
-    let granted = program(&container(), &said).unwrap().component.capabilities;
-    assert!(
-        granted.config.iter().all(|it| it.name == "plain"),
-        "nothing was carried: {granted:?}"
-    );
-    let asked: Capabilities = serde_json::from_value(manifest::value(text, "").unwrap()).unwrap();
-    let names: Vec<_> = carried(&asked).into_iter().map(|it| it.name).collect();
+                {name: missing, valueFrom: {configMapKeyRef: {name: e, key: g, optional: true}}}], \
+                keyValue: [{name: default, store: s}]}";
+    let stores = "[{name: s, redis: {urlFrom: {secretKeyRef: {name: b.c, key: url}}}}, \
+                  {name: other, redis: {urlFrom: {secretKeyRef: {name: other, key: url}}}}]";
+    let said = annotations(&[(CAPABILITIES, text), (STORES, stores), (SERVICE, "shop")]);
+    let read = program(&container(), &said).unwrap();
+    let spec = WasmServiceSpec {
+        stores: read.stores,
+        ..WasmServiceSpec::default()
+    };
+    let names: Vec<_> = carried(&read.component, &spec)
+        .into_iter()
+        .map(|it| it.name)
+        .collect();
     assert_eq!(
         names,
-        ["shoal.dev.config.1", "shoal.dev.config.2", "shoal.dev.secret.0"]
+        [
+            "shoal.dev.config-map.e..f",
+            "shoal.dev.config-map.e..g",
+            "shoal.dev.secret.b.c...d",
+            "shoal.dev.secret.b.c..url"
+        ]
     );
     let mut given = container();
     given.env.push((names[0].clone(), "one".to_owned()));
     given.env.push((names[2].clone(), "two".to_owned()));
     let Program {
-        component, secrets, ..
+        component, values, ..
     } = program(&given, &said).unwrap();
     assert_eq!(component.env.len(), 1, "{:?}", component.env);
-    let config: Vec<_> = component
-        .capabilities
-        .config
-        .iter()
-        .map(|it| (it.name.as_str(), it.value.as_deref()))
-        .collect();
-    assert_eq!(config, [("plain", Some("b")), ("d", Some("one"))]);
-    assert_eq!(secrets, annotations(&[("a", "two")]));
+    let of = |object: &str, values| [(object.to_owned(), values)].into();
+    assert_eq!(
+        values,
+        Values {
+            config_maps: of("e", annotations(&[("f", "one")])),
+            secrets: of("b.c", annotations(&[(".d", "two")])),
+        }
+    );
     assert!(unsupported(&component).is_empty());
 }
 
 #[test]
-fn stores_are_those_of_a_manifest_and_in_memory() {
+fn stores_are_those_of_a_manifest_that_it_is_granted() {
     let granted = "keyValue: [{name: default, store: visits}]";
-    let said = |stores| {
+    let said = |stores: &str| {
         program(
             &container(),
-            &annotations(&[(CAPABILITIES, granted), (STORES, stores)]),
+            &annotations(&[(CAPABILITIES, granted), (STORES, stores), (SERVICE, "shop")]),
         )
     };
-    let read = said("[{name: visits, memory: {}}]").unwrap();
-    let names: Vec<_> = read.stores.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!(names, ["visits"]);
-    assert!(unsupported(&read.component).is_empty());
+    for kind in [
+        "memory: {}",
+        "redis: {url: 'redis://r'}",
+        "persistent: {volume: data}",
+    ] {
+        let text = format!("[{{name: visits, {kind}}}, {{name: other, memory: {{}}}}]");
+        let read = said(&text).unwrap();
+        let names: Vec<_> = read.stores.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["visits"]);
+        assert!(unsupported(&read.component).is_empty());
+    }
     for (text, words) in [
         (
             "[{name: other, memory: {}}]",
@@ -109,8 +126,8 @@ fn stores_are_those_of_a_manifest_and_in_memory() {
         ),
         ("[{name: visits}]", "shoal.dev/stores][0]"),
         (
-            "[{name: visits, redis: {url: 'redis://r'}}]",
-            "shoal.dev/stores][0].redis",
+            "[{name: visits, persistent: {}}]",
+            "shoal.dev/stores][0].persistent",
         ),
         ("{", "shoal.dev/stores]"),
     ] {
@@ -118,6 +135,33 @@ fn stores_are_those_of_a_manifest_and_in_memory() {
         let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert!(all.iter().any(|it| it.contains(words)), "{text}: {all:?}");
     }
+}
+
+#[test]
+fn what_replicas_share_needs_a_name() {
+    let granted = "keyValue: [{name: default, store: visits}]";
+    for (store, field) in [
+        ("redis: {url: 'redis://r'}", "[shoal.dev/stores][0].redis.prefix"),
+        ("persistent: {volume: data}", "[shoal.dev/stores][0].persistent"),
+    ] {
+        let text = format!("[{{name: visits, {store}}}]");
+        let problems = program(
+            &container(),
+            &annotations(&[(CAPABILITIES, granted), (STORES, &text)]),
+        )
+        .unwrap_err();
+        assert!(problems[0].to_string().contains(field), "{}", problems[0]);
+    }
+    let stream = "[{name: a, component: web, redis: {url: 'redis://r', streams: [{stream: jobs}]}}]";
+    let problems = triggers(&annotations(&[(TRIGGERS, stream)])).unwrap_err();
+    assert!(
+        problems[0]
+            .to_string()
+            .contains("[shoal.dev/triggers][0].redis.streams[0].group"),
+        "{}",
+        problems[0]
+    );
+    assert!(triggers(&annotations(&[(TRIGGERS, stream), (SERVICE, "shop")])).is_ok());
 }
 
 #[test]
@@ -140,8 +184,8 @@ fn triggers_are_those_of_a_manifest() {
             "same path",
         ),
         (
-            "[{name: a, component: x, schedule: {cron: '@daily'}}]",
-            "only http",
+            "[{name: a, component: x, schedule: {}}]",
+            "shoal.dev/triggers][0].schedule.cron",
         ),
         ("[", "shoal.dev/triggers]"),
     ] {

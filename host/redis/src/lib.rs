@@ -1,4 +1,4 @@
-//! How a Redis is reached, whoever needs it: what a URL means, TLS, connections that come back by themselves, and where the master is
+//! How a Redis is reached, whoever needs it: TLS, connections that come back by themselves, and where the master is
 //! now. What is kept in it is decided in `capability`, what its messages call in `trigger`.
 //!
 //! ```text
@@ -16,7 +16,6 @@ mod error;
 mod node;
 mod sentinel;
 mod tls;
-mod url;
 
 pub use backoff::backoff;
 pub use client::{Apart, Client, Options};
@@ -24,4 +23,4 @@ pub use connect::{Dial, LocalDial};
 pub use error::Error;
 pub use redis::aio::PubSub;
 pub use redis::{Cmd, Msg, RedisError, Value, cmd};
-pub use url::{Address, Topology, UrlError};
+pub use shoal_api::redis::{Address, Topology, UrlError};

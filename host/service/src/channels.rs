@@ -1,6 +1,6 @@
 //! The channels that a component may publish to. What publishing is, is in `capability`.
 
-use crate::redis::{Clients, Server};
+use crate::redis::{Clients, STORED};
 use crate::values::Objects;
 use shoal_api::{Component, Problem};
 use shoal_capability::{Channel, Sending};
@@ -22,7 +22,7 @@ pub(crate) fn granted(
             },
             None => Sending::Publish,
         };
-        match clients.client(&Server::of_channel(&grant.redis), &at, objects) {
+        match clients.client((&grant.redis).into(), STORED, &at, objects) {
             Ok(client) => drop(channels.insert(grant.channel.clone(), Channel { client, sending })),
             Err(problem) => problems.push(problem),
         }

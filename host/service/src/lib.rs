@@ -42,7 +42,7 @@ pub use command::{Command, Exit, Program};
 pub use error::ServiceError;
 pub use host::{Host, HostOptions, Logs, default_policy};
 pub use links::{Crossing, ServiceLink};
-pub use pods::{PodComponent, Pods, Serving};
+pub use pods::{Due, PodComponent, Pods, Serving};
 pub use prepare::{Service, ServiceComponent};
 pub use runtime::runtime;
 pub use stores::StoreError;
@@ -53,5 +53,5 @@ pub use values::Objects;
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{Denied, Dialer, LogSink, Mount, Reason, RequestId, Stream, admit};
 pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
-pub use shoal_trigger::event::{Counts, Tally};
+pub use shoal_trigger::event::{Counts, Failed, Tally};
 pub use shoal_trigger::http;

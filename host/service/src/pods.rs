@@ -1,20 +1,29 @@
 //! Components of pods: each is compiled already, and what it may reach outside of this process it reaches by way of somebody else. A
 //! worker's counterpart of `host`.
 
+use crate::channels;
 use crate::command::variables;
-use crate::machine::{Callers, Machine, Ready};
+use crate::events::EventComponent;
+use crate::machine::{Callable, Callers, Machine, Ready};
 use crate::prepare::granted;
+use crate::redis::Clients;
 use crate::respond::HttpComponent;
-use crate::stores::{self, PodStores};
+use crate::stores::{self, PodParts, PodStores};
+use crate::triggers::{self, Planned, Triggers};
+use crate::unit::Unit;
 use crate::values::{self, Objects};
-use crate::world::CALLABLE;
+use crate::world::{CALLABLE, EVENTS};
 use crate::{Program, ServiceError, Usage};
-use shoal_api::{Component, Store};
-use shoal_capability::{Dialer, GrantsBuilder, LogSink, Secret, Stdio};
+use shoal_api::pod::{TRIGGERS, Values};
+use shoal_api::{Component, Store, Trigger};
+use shoal_capability::{Dialer, GrantsBuilder, LogSink, Stdio};
 use shoal_compile::Description;
 use shoal_engine::{EngineError, Fault, PoolOptions};
+use shoal_trigger::event::{Failed, Handler as _};
 use shoal_trigger::http::Handler;
+use shoal_trigger::schedule;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +32,11 @@ use std::time::Duration;
 pub struct PodComponent<'a> {
     /// What logs call it: `NAMESPACE/POD`.
     pub pod: &'a str,
-    /// Its name, arguments, variables, capabilities and limits, all values resolved.
+    /// The pod's id: components of one pod share its stores.
+    pub id: &'a str,
+    /// Namespace and name of the service that the pod is a replica of: what replicas share is called by it.
+    pub service: (&'a str, &'a str),
+    /// Its name, arguments, variables, capabilities and limits.
     pub component: &'a Component,
     /// The digest of the WebAssembly.
     pub digest: String,
@@ -35,10 +48,14 @@ pub struct PodComponent<'a> {
     pub dialer: Arc<dyn Dialer>,
     /// Where its output goes.
     pub logs: Arc<dyn LogSink>,
-    /// Values of its secrets, by the names that it asks for.
-    pub secrets: &'a BTreeMap<String, String>,
-    /// The pod's id, and its stores: components of one pod share them.
-    pub stores: (&'a str, &'a [Store]),
+    /// What its grants, stores and triggers refer to.
+    pub values: &'a Values,
+    /// The stores that it is granted.
+    pub stores: &'a [Store],
+    /// The files of those that are persistent, by the store's name, open for reading and writing.
+    pub files: BTreeMap<String, File>,
+    /// The triggers that call it, but for HTTP.
+    pub triggers: &'a [Trigger],
 }
 
 /// Runs components of pods.
@@ -47,9 +64,30 @@ pub struct Pods {
     stores: PodStores,
 }
 
-/// A component that answers requests.
+/// A component that is called until it is stopped: by requests, by messages, or both.
 pub struct Serving {
-    component: Arc<HttpComponent>,
+    unit: Arc<Unit>,
+    http: Option<Arc<HttpComponent>>,
+    events: Option<Arc<EventComponent>>,
+    component: String,
+    service: (String, String),
+    planned: Vec<Planned>,
+}
+
+/// A component that a schedule's pod calls once.
+pub struct Due {
+    component: Arc<EventComponent>,
+    trigger: String,
+}
+
+/// A component with all that it is given.
+struct Furnished<'a> {
+    pod: &'a str,
+    service: (&'a str, &'a str),
+    component: &'a Component,
+    ready: Ready,
+    grants: GrantsBuilder,
+    planned: Vec<Planned>,
 }
 
 impl Pods {
@@ -68,25 +106,42 @@ impl Pods {
         })
     }
 
-    /// Makes a component ready that answers requests.
+    /// Makes a component ready that answers requests, where it `listens`, and handles the messages of its triggers.
     ///
     /// # Errors
     ///
-    /// Where it may not run, can't be loaded, or exports nothing that a request could call.
-    pub fn serve(&self, pod: PodComponent<'_>) -> Result<Serving, ServiceError> {
-        let (name, component) = (pod.pod, pod.component);
-        let (ready, grants) = pod.split(&self.stores)?;
-        let callable = self
-            .machine
-            .callable(name, &[(0, component)], ready, grants, Callers::default())?;
-        match callable.http {
-            Some((component, _)) => Ok(Serving { component }),
-            None => Err(ServiceError::Exports {
-                component: component.name.clone(),
-                exports: callable.exports,
-                wanted: format!("a pod that serves exports {CALLABLE}"),
-            }),
+    /// Where it may not run, can't be loaded, or does not export what those who call it need.
+    pub async fn serve(&self, pod: PodComponent<'_>, listens: bool) -> Result<Serving, ServiceError> {
+        let furnished = pod.furnish(&self.stores).await?;
+        let (service, component) = (furnished.service, furnished.component);
+        let triggers: Vec<_> = furnished.planned.iter().map(Planned::name).collect();
+        let (wanted, triggers) = (!triggers.is_empty(), triggers.join(", "));
+        let (callable, planned) = self.callable(furnished, wanted)?;
+        let http = callable.http.map(|(component, _)| component);
+        let events = callable.events.map(|(component, _)| component);
+        let lacks = |wanted: String| ServiceError::Exports {
+            component: component.name.clone(),
+            exports: callable.exports.clone(),
+            wanted,
+        };
+        if listens && http.is_none() {
+            return Err(lacks(format!("a pod that serves exports {CALLABLE}")));
         }
+        if wanted && events.is_none() {
+            return Err(lacks(format!(
+                "what the messages of {triggers} call exports {EVENTS}"
+            )));
+        }
+        let unit = http.as_ref().map(|it| &it.unit);
+        let unit = unit.or(events.as_ref().map(|it| &it.unit)).cloned();
+        Ok(Serving {
+            unit: unit.ok_or_else(|| lacks(format!("a pod that serves exports {CALLABLE}")))?,
+            http: http.filter(|_| listens),
+            events,
+            component: component.name.clone(),
+            service: (service.0.to_owned(), service.1.to_owned()),
+            planned,
+        })
     }
 
     /// Makes a component ready that is run once.
@@ -94,68 +149,130 @@ impl Pods {
     /// # Errors
     ///
     /// Where it may not run, can't be loaded, or is no program.
-    pub fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
-        let (name, component) = (pod.pod, pod.component);
-        let (ready, grants) = pod.split(&self.stores)?;
-        self.machine.program(name, component, &ready, grants)
+    pub async fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
+        let it = pod.furnish(&self.stores).await?;
+        self.machine.program(it.pod, it.component, &it.ready, it.grants)
+    }
+
+    /// Makes a component ready that the schedule `trigger` calls once, in a pod of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or exports nothing that a point in time calls.
+    pub async fn due(&self, pod: PodComponent<'_>, trigger: &str) -> Result<Due, ServiceError> {
+        let furnished = pod.furnish(&self.stores).await?;
+        let component = furnished.component;
+        let (callable, _) = self.callable(furnished, true)?;
+        match callable.events {
+            Some((component, _)) => Ok(Due {
+                component,
+                trigger: trigger.to_owned(),
+            }),
+            None => Err(ServiceError::Exports {
+                component: component.name.clone(),
+                exports: callable.exports,
+                wanted: format!("what the schedule {trigger} calls exports {EVENTS}"),
+            }),
+        }
+    }
+
+    fn callable(
+        &self,
+        furnished: Furnished<'_>,
+        events: bool,
+    ) -> Result<(Callable, Vec<Planned>), ServiceError> {
+        let Furnished {
+            pod,
+            component,
+            ready,
+            grants,
+            planned,
+            ..
+        } = furnished;
+        let callers = Callers {
+            services: false,
+            events,
+        };
+        let callable = self
+            .machine
+            .callable(pod, &[(0, component)], ready, grants, callers)?;
+        Ok((callable, planned))
     }
 }
 
-impl PodComponent<'_> {
-    fn split(self, open: &PodStores) -> Result<(Ready, GrantsBuilder), ServiceError> {
+impl<'a> PodComponent<'a> {
+    async fn furnish(self, open: &PodStores) -> Result<Furnished<'a>, ServiceError> {
         let Self {
             pod,
+            id,
+            service,
             component,
             digest,
             compiled,
             description,
             dialer,
             logs,
-            secrets,
-            stores: (pod_id, stores),
+            values,
+            stores,
+            files,
+            triggers,
         } = self;
         let mut problems = shoal_api::pod::unsupported(component);
-        problems.extend(shoal_api::pod::unsupported_stores(stores));
-        let objects = Objects::default();
-        let given = &component.capabilities.config;
-        let config = values::configuration(given, "component", &objects, &mut problems);
-        if !problems.is_empty() {
-            return Err(ServiceError::Manifest(problems));
-        }
+        let (objects, at) = (Objects::from(values), "component");
+        let clients = Clients::through(Arc::clone(&dialer));
+        let config = &component.capabilities.config;
+        let parts = PodParts {
+            pod: id,
+            service,
+            objects: &objects,
+            files,
+        };
+        let opened = open.of(stores, parts, &clients, &mut problems).await?;
         let mut grants = GrantsBuilder {
             env: variables(component)?,
-            config,
-            secrets: secrets
-                .iter()
-                .map(|(name, value)| (name.clone(), Secret::new(value.as_bytes())))
-                .collect(),
+            config: values::configuration(config, at, &objects, &mut problems),
+            secrets: values::secrets(component, at, &objects, &mut problems),
+            channels: channels::granted(component, at, (&clients, &objects), &mut problems),
             stdio: Stdio::Lines {
                 sink: logs,
                 rate: component.limits.log_rate.bytes(),
             },
+            stores: stores::granted(component, &opened),
             ..granted(pod, component)?
         };
-        let opened = stores.iter().map(|store| {
-            let memory = open.memory(pod_id, &store.name);
-            (store.name.as_str(), memory as _)
-        });
-        grants.stores = stores::granted(component, &opened.collect());
         if let Some(network) = &mut grants.network {
             network.dialer = dialer;
+        }
+        let planned = triggers::plan(
+            (triggers, &format!("metadata.annotations[{TRIGGERS}]")),
+            std::slice::from_ref(component),
+            &clients,
+            &objects,
+            &mut problems,
+        );
+        if !problems.is_empty() {
+            return Err(ServiceError::Manifest(problems));
         }
         let ready = Ready {
             digest,
             compiled,
             description,
         };
-        Ok((ready, grants))
+        Ok(Furnished {
+            pod,
+            service,
+            component,
+            ready,
+            grants,
+            planned,
+        })
     }
 }
 
 impl Serving {
-    /// Answers requests.
-    pub fn handler(&self) -> Arc<dyn Handler> {
-        Arc::clone(&self.component) as _
+    /// Answers requests, where it does.
+    pub fn handler(&self) -> Option<Arc<dyn Handler>> {
+        self.http.clone().map(|it| it as _)
     }
 
     /// Makes an instance and throws it away: one that can't start should not wait for its first request to say so.
@@ -164,8 +281,38 @@ impl Serving {
     ///
     /// What ended its start.
     pub fn try_start(&self) -> impl Future<Output = Result<(), Fault>> + Send + 'static {
-        let component = Arc::clone(&self.component);
-        async move { component.try_start().await }
+        let component = self.http.clone();
+        async move {
+            match component {
+                Some(component) => component.try_start().await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Starts its triggers, until they are shut down or dropped.
+    pub fn start(&self) -> Triggers {
+        let component = self.events.iter();
+        let components = component.map(|it| (self.component.clone(), Arc::clone(it)));
+        let (namespace, service) = &self.service;
+        triggers::start((namespace, service), &self.planned, &components.collect())
+    }
+
+    /// What it has used, and uses now.
+    pub fn usage(&self) -> Usage {
+        self.unit.usage()
+    }
+}
+
+impl Due {
+    /// Calls it, for now.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not go well.
+    pub async fn run(&self) -> Result<(), Failed> {
+        let now = schedule::Timestamp::now();
+        self.component.handle(schedule::event(&self.trigger, now)).await
     }
 
     /// What it has used, and uses now.

@@ -111,7 +111,13 @@ impl Host {
             }
             grants.push(builder);
         }
-        let triggers = triggers::plan(manifest, &self.clients, objects, &mut problems);
+        let triggers = triggers::plan(
+            (&manifest.spec.triggers, "spec.triggers"),
+            &manifest.spec.components,
+            &self.clients,
+            objects,
+            &mut problems,
+        );
         if !problems.is_empty() {
             return Err(ServiceError::Manifest(problems));
         }

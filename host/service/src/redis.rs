@@ -2,67 +2,74 @@
 
 use crate::machine::lock;
 use crate::values::{Objects, sourced};
-use shoal_api::{Problem, RedisChannel, RedisStore, RedisTrigger, ValueSource};
-use shoal_redis::{Address, Client, Options};
+use async_trait::async_trait;
+use shoal_api::Problem;
+use shoal_api::redis::Server;
+use shoal_capability::Dialer;
+use shoal_redis::{Address, Client, Dial, LocalDial, Options};
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Weak};
+use tokio::net::TcpStream;
 
-/// Where a Redis is, as the manifest has it.
-pub(crate) struct Server<'a> {
-    url: Option<&'a str>,
-    url_from: Option<&'a ValueSource>,
-    authorities_from: Option<&'a ValueSource>,
-    /// Bytes of one value.
-    value_limit: u64,
-}
-
-/// Bytes of one value of a store, as of the other stores.
-const STORED: u64 = 1 << 20;
-
-impl<'a> Server<'a> {
-    pub(crate) fn of_store(store: &'a RedisStore) -> Self {
-        Self {
-            url: store.url.as_deref(),
-            url_from: store.url_from.as_ref(),
-            authorities_from: store.authorities_from.as_ref(),
-            value_limit: STORED,
-        }
-    }
-
-    /// Its answers are short, so it may be the client of a store.
-    pub(crate) fn of_channel(channel: &'a RedisChannel) -> Self {
-        Self {
-            url: channel.url.as_deref(),
-            url_from: channel.url_from.as_ref(),
-            authorities_from: channel.authorities_from.as_ref(),
-            value_limit: STORED,
-        }
-    }
-
-    /// `limit` is the most that the payload of a message may have.
-    pub(crate) fn of_trigger(trigger: &'a RedisTrigger, limit: u64) -> Self {
-        Self {
-            url: trigger.url.as_deref(),
-            url_from: trigger.url_from.as_ref(),
-            authorities_from: trigger.authorities_from.as_ref(),
-            // Names of commands and channels have to pass too.
-            value_limit: limit.max(1 << 10),
-        }
-    }
-}
+/// Bytes of one value of a store, as of the other stores. Answers to those who send messages are short, so both may share a client.
+pub(crate) const STORED: u64 = 1 << 20;
 
 /// What tells one client from another.
 type Key = (String, Option<Vec<u8>>, u64);
 
-/// The clients of a process.
-#[derive(Default)]
-pub(crate) struct Clients(Mutex<HashMap<Key, Weak<Client>>>);
+/// Clients that connect by the same way: those of a process, or of a pod.
+pub(crate) struct Clients {
+    dial: Arc<dyn Dial>,
+    open: Mutex<HashMap<Key, Weak<Client>>>,
+}
+
+/// From this process, with the system's resolver.
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            dial: Arc::new(LocalDial),
+            open: Mutex::default(),
+        }
+    }
+}
+
+/// By way of somebody else.
+struct Through(Arc<dyn Dialer>);
+
+#[async_trait]
+impl Dial for Through {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let addresses = match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.0.resolve(host).await?,
+        };
+        let mut error = io::Error::from(io::ErrorKind::NotFound);
+        for address in addresses {
+            match self.0.connect(SocketAddr::new(address, port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error)
+    }
+}
 
 impl Clients {
-    /// The client for a server. It connects when it is first used. `at` is the field that names the server.
+    pub(crate) fn through(dialer: Arc<dyn Dialer>) -> Self {
+        Self {
+            dial: Arc::new(Through(dialer)),
+            open: Mutex::default(),
+        }
+    }
+
+    /// The client for a server, whose values have at most `value_limit` bytes. It connects when it is first used. `at` is the field that
+    /// names the server.
     pub(crate) fn client(
         &self,
-        server: &Server<'_>,
+        server: Server<'_>,
+        value_limit: u64,
         at: &str,
         objects: &Objects,
     ) -> Result<Arc<Client>, Problem> {
@@ -80,15 +87,16 @@ impl Clients {
         let address = Address::parse(&url).map_err(|error| problem(&field, format!("the URL {error}")))?;
         let field = format!("{at}.authoritiesFrom");
         let authorities = sourced(server.authorities_from, &field, objects)?.map(<[u8]>::to_vec);
-        let key = (url, authorities.clone(), server.value_limit);
-        let mut clients = lock(&self.0);
+        let key = (url, authorities.clone(), value_limit);
+        let mut clients = lock(&self.open);
         if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
             return Ok(client);
         }
         let options = Options {
-            value_limit: server.value_limit,
-            answer_limit: server.value_limit.saturating_mul(2).max(16 << 20),
+            value_limit,
+            answer_limit: value_limit.saturating_mul(2).max(16 << 20),
             authorities,
+            dial: Arc::clone(&self.dial),
             ..Options::default()
         };
         let client = Client::new(address, options).map_err(|error| problem(&field, error.to_string()))?;

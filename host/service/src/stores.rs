@@ -2,13 +2,14 @@
 
 use crate::ServiceError;
 use crate::machine::lock;
-use crate::redis::{Clients, Server};
+use crate::redis::{Clients, STORED};
 use crate::values::Objects;
 use crate::volumes::Volumes;
-use shoal_api::{Component, PersistentStore, Problem, RedisStore, Store};
+use shoal_api::{Component, PersistentStore, Problem, RedisStore, Store, pod};
 use shoal_capability::keyvalue::{self, KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
-use shoal_redis::Client;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -53,25 +54,14 @@ impl Stores {
         for (index, store) in stores.iter().enumerate() {
             let opened = match &store.redis {
                 Some(redis) => {
-                    let server = Server::of_store(redis);
                     let at = format!("spec.stores[{index}].redis");
-                    match clients.client(&server, &at, parts.objects) {
-                        Ok(client) => {
-                            Some(Arc::new(in_redis(client, redis, &store.name, parts.service)) as _)
-                        }
-                        Err(problem) => {
-                            problems.push(problem);
-                            None
-                        }
-                    }
+                    let found = in_redis((&store.name, redis), &at, parts.service, (clients, parts.objects));
+                    found.map_err(|problem| problems.push(problem)).ok()
                 }
                 None => self
                     .open(store, parts)
                     .await
-                    .map_err(|source| ServiceError::Store {
-                        store: store.name.clone(),
-                        source,
-                    })?,
+                    .map_err(|source| failed(store, source))?,
             };
             all.extend(opened.map(|opened| (store.name.as_str(), opened)));
         }
@@ -108,21 +98,81 @@ impl Stores {
     }
 }
 
-/// The stores of the pods of a process, by the pod's id and their names. A container has them for as long as it runs.
+/// A pod, as far as its stores have to do with it.
+pub(crate) struct PodParts<'a> {
+    /// Its id.
+    pub(crate) pod: &'a str,
+    /// The names of namespace and service.
+    pub(crate) service: (&'a str, &'a str),
+    pub(crate) objects: &'a Objects,
+    /// The files of its persistent stores, by the store's name.
+    pub(crate) files: BTreeMap<String, File>,
+}
+
+/// The stores of the pods of a process, by the pod's id and their names: a container has them for as long as it runs, the others of its
+/// pod the same ones.
 #[derive(Default)]
-pub(crate) struct PodStores(Mutex<HashMap<(String, String), Weak<Memory>>>);
+pub(crate) struct PodStores(tokio::sync::Mutex<HashMap<(String, String), Weak<dyn KeyValue>>>);
 
 impl PodStores {
-    /// A store in memory, the same for all containers of the pod.
-    pub(crate) fn memory(&self, pod: &str, name: &str) -> Arc<Memory> {
-        let mut all = lock(&self.0);
+    /// These stores of a pod, by name.
+    pub(crate) async fn of<'a>(
+        &self,
+        stores: &'a [Store],
+        parts: PodParts<'_>,
+        clients: &Clients,
+        problems: &mut Vec<Problem>,
+    ) -> Result<BTreeMap<&'a str, Arc<dyn KeyValue>>, ServiceError> {
+        let PodParts {
+            pod,
+            service,
+            objects,
+            mut files,
+        } = parts;
+        let mut all = self.0.lock().await;
         all.retain(|_, open| open.strong_count() > 0);
-        let open = all.entry((pod.to_owned(), name.to_owned())).or_default();
-        open.upgrade().unwrap_or_else(|| {
-            let made = Arc::default();
-            *open = Arc::downgrade(&made);
-            made
-        })
+        let mut opened = BTreeMap::new();
+        for store in stores {
+            let open = all.entry((pod.to_owned(), store.name.clone()));
+            let known = match &open {
+                Entry::Occupied(entry) => entry.get().upgrade(),
+                Entry::Vacant(_) => None,
+            };
+            let store_or_problem = match (known, &store.redis, files.remove(&store.name)) {
+                (Some(known), ..) => Ok(known),
+                (None, Some(redis), _) => {
+                    let at = format!("metadata.annotations[{}][{}].redis", pod::STORES, store.name);
+                    in_redis((&store.name, redis), &at, service, (clients, objects))
+                }
+                (None, None, Some(file)) => Ok(of_file(file, store).await?),
+                (None, None, None) => Ok(Arc::<Memory>::default() as _),
+            };
+            match store_or_problem {
+                Ok(store_found) => {
+                    open.insert_entry(Arc::downgrade(&store_found));
+                    opened.insert(store.name.as_str(), store_found);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok(opened)
+    }
+}
+
+async fn of_file(file: File, store: &Store) -> Result<Arc<dyn KeyValue>, ServiceError> {
+    let name = PathBuf::from(format!("the file of store {}", store.name));
+    let opening = tokio::task::spawn_blocking(move || Persistent::of_file(file, &name, Sizes::default()));
+    match opening.await {
+        Ok(Ok(open)) => Ok(Arc::new(open)),
+        Ok(Err(error)) => Err(failed(store, error.into())),
+        Err(_) => Err(failed(store, StoreError::Cut)),
+    }
+}
+
+fn failed(store: &Store, source: StoreError) -> ServiceError {
+    ServiceError::Store {
+        store: store.name.clone(),
+        source,
     }
 }
 
@@ -143,12 +193,13 @@ pub(crate) fn granted(
 }
 
 fn in_redis(
-    client: Arc<Client>,
-    redis: &RedisStore,
-    store: &str,
+    (store, redis): (&str, &RedisStore),
+    at: &str,
     (namespace, service): (&str, &str),
-) -> Redis {
+    (clients, objects): (&Clients, &Objects),
+) -> Result<Arc<dyn KeyValue>, Problem> {
+    let client = clients.client(redis.into(), STORED, at, objects)?;
     let own = || format!("{namespace}/{service}/{store}/");
     let prefix = redis.prefix.clone().unwrap_or_else(own);
-    Redis::new(client, prefix, Sizes::default())
+    Ok(Arc::new(Redis::new(client, prefix, Sizes::default())))
 }

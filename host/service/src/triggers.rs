@@ -1,9 +1,9 @@
 //! A service's triggers beside HTTP: made ready with the service, started and stopped by whoever runs it.
 
 use crate::events::EventComponent;
-use crate::redis::{Clients, Server};
+use crate::redis::Clients;
 use crate::values::Objects;
-use shoal_api::{ConcurrencyPolicy, Problem, RedisTrigger, ScheduleTrigger, Trigger, WasmService};
+use shoal_api::{Component, ConcurrencyPolicy, Problem, RedisTrigger, ScheduleTrigger, Trigger, WasmService};
 use shoal_redis::Client;
 use shoal_trigger::event::{Handler, Tally};
 use shoal_trigger::schedule::{Schedule, ScheduleError};
@@ -24,33 +24,36 @@ enum Kind {
 }
 
 impl Planned {
+    /// What the manifest calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.trigger.name
+    }
+
     /// Whether it calls the component of this name.
     pub(crate) fn calls(&self, component: &str) -> bool {
         self.trigger.component == component
     }
 }
 
-/// The triggers of a manifest, but for HTTP.
+/// These triggers of components, but for HTTP. `at` names the list that they are in.
 pub(crate) fn plan(
-    manifest: &WasmService,
+    (triggers, at): (&[Trigger], &str),
+    components: &[Component],
     clients: &Clients,
     objects: &Objects,
     problems: &mut Vec<Problem>,
 ) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for (index, trigger) in manifest.spec.triggers.iter().enumerate() {
-        let at = format!("spec.triggers[{index}]");
+    for (index, trigger) in triggers.iter().enumerate() {
+        let at = format!("{at}[{index}]");
         let kind = if let Some(redis) = &trigger.redis {
-            let component = manifest
-                .spec
-                .components
-                .iter()
-                .find(|it| it.name == trigger.component);
+            let component = components.iter().find(|it| it.name == trigger.component);
             let limit = component.map_or(0, |it| it.limits.request_body.bytes());
-            let server = Server::of_trigger(redis, limit);
             let at = format!("{at}.redis");
             problems.extend(unmatched(redis, &at));
-            clients.client(&server, &at, objects).map(Kind::Redis)
+            // Names of commands and channels have to pass too.
+            let client = clients.client(redis.into(), limit.max(1 << 10), &at, objects);
+            client.map(Kind::Redis)
         } else if let Some(it) = &trigger.schedule {
             parsed(it, &format!("{at}.schedule")).map(|it| Kind::Schedule(Box::new(it)))
         } else {
@@ -219,6 +222,5 @@ fn scheduled(service: &str, name: &str, parsed: &Schedule, trigger: &ScheduleTri
         deadline: trigger
             .starting_deadline_seconds
             .map(|it| Duration::from_secs(it.into())),
-        turn: Arc::new(schedule::Alone),
     }
 }

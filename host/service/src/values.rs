@@ -2,7 +2,8 @@
 //! come from is the caller's business.
 
 use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Secret};
-use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ValueSource};
+use shoal_api::pod::{Values, variable_name};
+use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ReferenceKind, ValueSource};
 use std::collections::BTreeMap;
 
 /// The Secrets and ConfigMaps that a service may refer to, by name.
@@ -10,13 +11,28 @@ use std::collections::BTreeMap;
 pub struct Objects {
     secrets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     config_maps: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// They came as variables of a container.
+    carried: bool,
 }
 
-/// Which kind of object a key is read from.
-#[derive(Clone, Copy)]
-pub(crate) enum From {
-    Secret,
-    ConfigMap,
+/// What a container brings of them.
+impl From<&Values> for Objects {
+    fn from(values: &Values) -> Self {
+        let keys = |keys: &BTreeMap<String, String>| {
+            let keys = keys.iter();
+            keys.map(|(key, value)| (key.clone(), value.clone().into_bytes()))
+                .collect()
+        };
+        let objects = |all: &BTreeMap<String, BTreeMap<String, String>>| {
+            let all = all.iter();
+            all.map(|(name, values)| (name.clone(), keys(values))).collect()
+        };
+        Self {
+            secrets: objects(&values.secrets),
+            config_maps: objects(&values.config_maps),
+            carried: true,
+        }
+    }
 }
 
 impl Objects {
@@ -58,17 +74,17 @@ impl Objects {
     }
 
     /// All keys of an object.
-    pub(crate) fn all(&self, from: From, name: &str) -> Option<&BTreeMap<String, Vec<u8>>> {
+    pub(crate) fn all(&self, from: ReferenceKind, name: &str) -> Option<&BTreeMap<String, Vec<u8>>> {
         match from {
-            From::Secret => self.secrets.get(name),
-            From::ConfigMap => self.config_maps.get(name),
+            ReferenceKind::Secret => self.secrets.get(name),
+            ReferenceKind::ConfigMap => self.config_maps.get(name),
         }
     }
 
     /// The value that a reference names. None where it is missing and may be.
     fn read(
         &self,
-        from: From,
+        from: ReferenceKind,
         name: &str,
         key: &str,
         optional: bool,
@@ -89,15 +105,19 @@ impl Objects {
             source: None,
             field: field.to_owned(),
             message: found,
-            hint: Some(format!(
-                "put a {kind} with this key beside the service, or set optional: true"
-            )),
+            hint: Some(match self.carried {
+                true => format!(
+                    "give the container the variable {} with a valueFrom of this key, or set optional: true",
+                    variable_name(from, name, key)
+                ),
+                false => format!("put a {kind} with this key beside the service, or set optional: true"),
+            }),
         })
     }
 
     fn text(
         &self,
-        from: From,
+        from: ReferenceKind,
         name: &str,
         key: &str,
         optional: bool,
@@ -115,10 +135,10 @@ impl Objects {
     }
 }
 
-fn kind(from: From) -> &'static str {
+fn kind(from: ReferenceKind) -> &'static str {
     match from {
-        From::Secret => "Secret",
-        From::ConfigMap => "ConfigMap",
+        ReferenceKind::Secret => "Secret",
+        ReferenceKind::ConfigMap => "ConfigMap",
     }
 }
 
@@ -155,7 +175,7 @@ fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Opti
     let at = format!("{at}.valueFrom");
     if let Some(it) = &source.secret_key_ref {
         return objects.text(
-            From::Secret,
+            ReferenceKind::Secret,
             &it.name,
             &it.key,
             it.optional.unwrap_or(false),
@@ -164,7 +184,7 @@ fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Opti
     }
     if let Some(it) = &source.config_map_key_ref {
         return objects.text(
-            From::ConfigMap,
+            ReferenceKind::ConfigMap,
             &it.name,
             &it.key,
             it.optional.unwrap_or(false),
@@ -181,19 +201,17 @@ pub(crate) fn sourced<'a>(
     at: &str,
     objects: &'a Objects,
 ) -> Result<Option<&'a [u8]>, Problem> {
-    let Some(source) = source else { return Ok(None) };
-    let secret = source.secret_key_ref.as_ref();
-    let of_secret = secret.map(|it| (From::Secret, it, "secretKeyRef"));
-    let map = source.config_map_key_ref.as_ref();
-    match of_secret.or(map.map(|it| (From::ConfigMap, it, "configMapKeyRef"))) {
-        Some((from, KeyRef { name, key, optional }, field)) => objects.read(
-            from,
-            name,
-            key,
-            optional.unwrap_or(false),
-            &format!("{at}.{field}"),
-        ),
-        None => Ok(None),
+    let Some((from, KeyRef { name, key, optional })) = source.and_then(ValueSource::key) else {
+        return Ok(None);
+    };
+    objects.read(from, name, key, optional.unwrap_or(false), &at_key(at, from))
+}
+
+/// The field of a source that names a key.
+fn at_key(source: &str, from: ReferenceKind) -> String {
+    match from {
+        ReferenceKind::Secret => format!("{source}.secretKeyRef"),
+        ReferenceKind::ConfigMap => format!("{source}.configMapKeyRef"),
     }
 }
 
@@ -207,24 +225,10 @@ pub(crate) fn configuration(
     let mut values = BTreeMap::new();
     for (index, grant) in grants.iter().enumerate() {
         let at = format!("{at}.capabilities.config[{index}].valueFrom");
-        let reference = grant.value_from.as_ref().and_then(|source| {
-            let secret = source
-                .secret_key_ref
-                .as_ref()
-                .map(|it| (From::Secret, it, "secretKeyRef"));
-            secret.or(source
-                .config_map_key_ref
-                .as_ref()
-                .map(|it| (From::ConfigMap, it, "configMapKeyRef")))
-        });
-        let value = match reference {
-            Some((from, KeyRef { name, key, optional }, field)) => objects.text(
-                from,
-                name,
-                key,
-                optional.unwrap_or(false),
-                &format!("{at}.{field}"),
-            ),
+        let value = match grant.value_from.as_ref().and_then(ValueSource::key) {
+            Some((from, KeyRef { name, key, optional })) => {
+                objects.text(from, name, key, optional.unwrap_or(false), &at_key(&at, from))
+            }
             None => Ok(grant.value.clone()),
         };
         match value {
@@ -246,7 +250,7 @@ pub(crate) fn secrets(
     for (index, grant) in component.capabilities.secrets.iter().enumerate() {
         let KeyRef { name, key, optional } = &grant.secret_key_ref;
         let at = format!("{at}.capabilities.secrets[{index}].secretKeyRef");
-        match objects.read(From::Secret, name, key, optional.unwrap_or(false), &at) {
+        match objects.read(ReferenceKind::Secret, name, key, optional.unwrap_or(false), &at) {
             Ok(Some(bytes)) => {
                 values.insert(grant.name.clone(), shoal_capability::Secret::new(bytes.to_vec()));
             }
@@ -297,14 +301,14 @@ mod tests {
     fn what_is_missing_is_named_unless_it_may_be() {
         let objects = Objects::default();
         let problem = objects
-            .read(From::Secret, "db", "password", false, "spec.x")
+            .read(ReferenceKind::Secret, "db", "password", false, "spec.x")
             .expect_err("it is missing");
         assert_eq!(
             (problem.field.as_str(), problem.message.as_str()),
             ("spec.x", "there is no Secret db")
         );
         assert_eq!(
-            objects.read(From::Secret, "db", "password", true, "spec.x"),
+            objects.read(ReferenceKind::Secret, "db", "password", true, "spec.x"),
             Ok(None)
         );
     }

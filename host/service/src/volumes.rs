@@ -1,9 +1,9 @@
 //! Folders for a service's volumes. What a component sees of them is decided by its grants.
 
 use crate::ServiceError;
-use crate::values::{From, Objects};
+use crate::values::Objects;
 use k8s_openapi::api::core::v1::{KeyToPath, Volume};
-use shoal_api::{FilesystemGrant, Problem};
+use shoal_api::{FilesystemGrant, Problem, ReferenceKind};
 use shoal_capability::Mount;
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
@@ -73,10 +73,10 @@ type Files = Vec<(PathBuf, Vec<u8>)>;
 fn files(volume: &Volume, at: &str, objects: &Objects) -> Result<Files, Problem> {
     let (from, name, items, optional, field) = if let Some(it) = &volume.secret {
         let name = it.secret_name.clone().unwrap_or_default();
-        (From::Secret, name, &it.items, it.optional, "secret")
+        (ReferenceKind::Secret, name, &it.items, it.optional, "secret")
     } else if let Some(it) = &volume.config_map {
         (
-            From::ConfigMap,
+            ReferenceKind::ConfigMap,
             it.name.clone(),
             &it.items,
             it.optional,

@@ -1,6 +1,6 @@
 //! What a manifest may say and a cluster does not run yet. It is refused, never ignored. What no schema allows never comes here.
 
-use shoal_api::{Component, ConcurrencyPolicy, Problem, Trigger, WasmService};
+use shoal_api::{Component, ConcurrencyPolicy, Problem, Store, Trigger, WasmService};
 
 use crate::conditions::{Reason, Refusal};
 use crate::parts::{deployed, deploys, schedules};
@@ -30,7 +30,7 @@ pub(crate) fn turned_away(observed: &Observed) -> Option<Refusal> {
 
 fn problems(service: &WasmService) -> Vec<Problem> {
     let spec = &service.spec;
-    let mut found = shoal_api::unsupported(service);
+    let mut found = shoal_api::unsupported_variables(service);
     for (index, component) in spec.components.iter().enumerate() {
         let at = format!("spec.components[{index}]");
         if component.file.is_some() {
@@ -47,17 +47,18 @@ fn problems(service: &WasmService) -> Vec<Problem> {
         }
         found.extend(in_a_pod(component, &at));
     }
-    found.extend(shoal_api::pod::unsupported_stores(&spec.stores));
-    for (index, trigger) in spec.triggers.iter().enumerate() {
-        if trigger.http.is_none() && trigger.schedule.is_none() {
-            let field = format!("spec.triggers[{index}]");
-            found.push(problem(
-                &field,
-                "only http and schedule triggers are supported on a cluster yet",
-            ));
-        }
-    }
     found.extend(schedules(service).flat_map(|trigger| two_writers(service, trigger)));
+    let most = spec.scaling.max_replicas.unwrap_or(spec.scaling.min_replicas);
+    let replicated = deployed(service).spec.stores;
+    let is_file = |store: &Store| store.persistent.is_some() && replicated.contains(store);
+    let file = spec.stores.iter().position(is_file);
+    if let Some(index) = file.filter(|_| most > 1) {
+        found.push(problem(
+            &format!("spec.stores[{index}].persistent"),
+            "a file has one writer, and spec.scaling asks for more than one replica: keep the store in redis, or set minReplicas and \
+             maxReplicas to 1",
+        ));
+    }
     found
 }
 

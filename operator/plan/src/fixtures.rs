@@ -56,6 +56,25 @@ components: [{name: web, image: 'registry.example:5000/greeter:1'}]
 triggers: [{name: web, component: web, http: {}}]
 ";
 
+/// Stores in a file and in Redis, and a channel.
+pub(crate) const KEEPER: &str = "
+components:
+- name: web
+  image: registry.example/keeper:1
+  capabilities:
+    keyValue: [{name: default, store: visits}, {name: sessions, store: sessions}]
+    messaging: [{channel: news, redis: {url: 'redis://10.0.0.7:7000'}}]
+stores:
+- {name: visits, persistent: {volume: data}}
+- name: sessions
+  redis:
+    urlFrom: {secretKeyRef: {name: redis, key: url}}
+    authoritiesFrom: {configMapKeyRef: {name: authorities, key: ca.crt}}
+- {name: others, redis: {urlFrom: {secretKeyRef: {name: others, key: url}}}}
+volumes: [{name: data, persistentVolumeClaim: {claimName: visits}}]
+triggers: [{name: web, component: web, http: {}}]
+";
+
 pub(crate) const SHOP: &str = "
 components:
 - name: web

@@ -33,7 +33,8 @@ pub use conditions::{Reason, Type};
 pub use images::wanted as wanted_images;
 pub use object::{Kind, Object};
 pub use observed::{Observed, Options, Referred, Resolution, Workload};
-pub use references::{Reference, ReferenceKind, references};
+pub use references::{Reference, references};
+pub use shoal_api::ReferenceKind;
 
 use shoal_api::{WasmService, WasmServiceStatus};
 

@@ -7,21 +7,47 @@ use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use shoal_api::{OutboundRule, Protocol, WasmService};
+use shoal_api::{OutboundRule, Protocol, WasmService, redis};
 
 use crate::meta;
 
 const DNS: i32 = 53;
 
-/// Egress as granted; ingress is left to whoever may call the service.
+/// Egress as granted, and to the Redis servers that are named; ingress is left to whoever may call the service.
 pub(crate) fn of(service: &WasmService) -> NetworkPolicy {
-    let components = service.spec.components.iter();
-    let rules: Vec<_> = components
+    let spec = &service.spec;
+    let components = spec.components.iter();
+    let mut rules: Vec<_> = components
         .filter_map(|component| component.capabilities.network.as_ref())
-        .flat_map(|network| &network.outbound)
+        .flat_map(|network| network.outbound.clone())
         .collect();
-    let named = rules.iter().any(|rule| peer(&rule.host).is_none());
-    let mut egress: Vec<_> = rules.into_iter().map(granted).collect();
+    let servers: Vec<_> = spec
+        .components
+        .iter()
+        .flat_map(|it| redis::servers(it, spec))
+        .collect();
+    let said = servers.iter().filter_map(|server| server.url);
+    let addresses = said.filter_map(|url| redis::Address::parse(url).ok());
+    rules.extend(addresses.flat_map(|address| address.outbound()));
+    let mut seen = Vec::new();
+    rules.retain(|rule| {
+        let new = !seen.contains(rule);
+        seen.extend(new.then(|| rule.clone()));
+        new
+    });
+    // What a Secret says is not known here.
+    let unknown = servers.iter().any(|server| server.url_from.is_some());
+    let named = unknown || rules.iter().any(|rule| peer(&rule.host).is_none());
+    let mut egress: Vec<_> = rules.iter().map(granted).collect();
+    if unknown {
+        egress.push(NetworkPolicyEgressRule {
+            ports: Some(vec![NetworkPolicyPort {
+                protocol: Some("TCP".to_owned()),
+                ..NetworkPolicyPort::default()
+            }]),
+            to: None,
+        });
+    }
     if named {
         egress.push(NetworkPolicyEgressRule {
             ports: Some(vec![port("UDP", DNS), port("TCP", DNS)]),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use shoal_api::{Component, Trigger, WasmService};
+use shoal_api::{Component, Store, Trigger, WasmService};
 
 /// Whether anything calls the service at any time, so that its pods have to be there.
 pub(crate) fn deploys(service: &WasmService) -> bool {
@@ -72,7 +72,26 @@ fn narrowed(
     let mut part = service.clone();
     part.spec.components.retain(component);
     part.spec.triggers.retain(trigger);
+    // A volume that is another part's may be bound to its node, so this one has to do without.
+    let (here, all) = (&part.spec.components, &service.spec.components);
+    part.spec
+        .stores
+        .retain(|it| is_granted(here, it) || !is_granted(all, it));
+    let (here, all) = (&part.spec.stores, &service.spec.stores);
+    part.spec
+        .volumes
+        .retain(|it| holds(&it.name, here) || !holds(&it.name, all));
     part
+}
+
+fn is_granted(components: &[Component], store: &Store) -> bool {
+    let mut grants = components.iter().flat_map(|it| &it.capabilities.key_value);
+    grants.any(|it| it.store == store.name)
+}
+
+fn holds(volume: &str, stores: &[Store]) -> bool {
+    let mut files = stores.iter().filter_map(|it| it.persistent.as_ref());
+    files.any(|it| it.volume == volume)
 }
 
 #[cfg(test)]
@@ -122,6 +141,26 @@ triggers:
                 one("both", "hourly")
             ]
         );
+    }
+
+    #[test]
+    fn a_part_has_its_own_volumes() {
+        let service = service(
+            "
+components:
+- {name: web, image: r.example/web:1, capabilities: {keyValue: [{name: default, store: visits}]}}
+- {name: report, image: r.example/report:1, capabilities: {keyValue: [{name: default, store: sums}]}}
+triggers:
+- {name: web, component: web, http: {}}
+- {name: nightly, component: report, schedule: {cron: '@daily', concurrencyPolicy: Forbid}}
+stores: [{name: visits, memory: {}}, {name: sums, persistent: {volume: data}}]
+volumes: [{name: data, emptyDir: {}}]
+",
+        );
+        let counts = |part: WasmService| (part.spec.stores[0].name.clone(), part.spec.volumes.len());
+        assert_eq!(counts(deployed(&service)), ("visits".to_owned(), 0));
+        let nightly = &service.spec.triggers[1];
+        assert_eq!(counts(run(&service, nightly)), ("sums".to_owned(), 1));
     }
 
     #[test]

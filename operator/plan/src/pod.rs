@@ -1,18 +1,18 @@
 //! The template of a service's pods: a container for each component, and in annotations what the shim has to know beyond that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
     PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, SleepAction,
-    TCPSocketAction, TopologySpreadConstraint,
+    TCPSocketAction, TopologySpreadConstraint, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shoal_api::{Component, Limits, Trigger, WasmService, labels, pod};
+use shoal_api::{Component, Limits, Store, Trigger, WasmService, labels, pod};
 
 use crate::parts::serves;
 use crate::{Observed, Options, Referred, images, meta, references, revision};
@@ -71,8 +71,8 @@ pub(crate) fn template(
             // No component can read a file that nobody granted it, so the token would be of no use.
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            image_pull_secrets: (!spec.image_pull_secrets.is_empty())
-                .then(|| spec.image_pull_secrets.clone()),
+            image_pull_secrets: non_empty(spec.image_pull_secrets.clone()),
+            volumes: non_empty(spec.volumes.clone()),
             restart_policy: (role != Role::Serve).then(|| "Never".to_owned()),
             termination_grace_period_seconds: Some(
                 LINGER.saturating_add(i64::try_from(longest).unwrap_or(i64::MAX).min(86_400)),
@@ -137,6 +137,7 @@ fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, S
             annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&component.limits));
         }
     }
+    annotations.insert(pod::SERVICE.to_owned(), meta::name(service).to_owned());
     if !spec.stores.is_empty() {
         annotations.insert(pod::STORES.to_owned(), yaml(&spec.stores));
     }
@@ -185,14 +186,14 @@ fn container(
         .map(String::as_str)
         .unwrap_or_default();
     let mut env = component.env.clone();
-    env.extend(pod::carried(&component.capabilities));
+    env.extend(pod::carried(component, &service.spec));
     let listens = role == Role::Serve && serves(service);
     Container {
         name: component.name.clone(),
         image: Some(images::pinned(image, digest)),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        args: (!component.args.is_empty()).then(|| component.args.clone()),
-        env: (!env.is_empty()).then_some(env),
+        args: non_empty(component.args.clone()),
+        env: non_empty(env),
         ports: listens.then(|| {
             vec![ContainerPort {
                 name: Some(PORT_NAME.to_owned()),
@@ -220,6 +221,7 @@ fn container(
             ..Lifecycle::default()
         }),
         resources: Some(resources()),
+        volume_mounts: non_empty(mounts(service, component)),
         // The Pod Security Standard `restricted` asks for these; a component has none of it to give up.
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -232,6 +234,28 @@ fn container(
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
     }
+}
+
+/// The volumes of its stores, for the shim: no component sees them.
+fn mounts(service: &WasmService, component: &Component) -> Vec<VolumeMount> {
+    let granted = |store: &Store| {
+        let mut grants = component.capabilities.key_value.iter();
+        grants.any(|grant| grant.store == store.name)
+    };
+    let stores = service.spec.stores.iter().filter(|store| granted(store));
+    let volumes: BTreeSet<_> = stores
+        .filter_map(|it| Some(&it.persistent.as_ref()?.volume))
+        .collect();
+    let mount = |volume: &String| VolumeMount {
+        name: volume.clone(),
+        mount_path: pod::volume_path(volume),
+        ..VolumeMount::default()
+    };
+    volumes.into_iter().map(mount).collect()
+}
+
+fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
 }
 
 /// What a replica costs at rest, rounded up. What it may take is in `limits` of its component, for each request.

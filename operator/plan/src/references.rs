@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shoal_api::{Component, ValueSource, WasmService};
+use shoal_api::{Component, ReferenceKind, WasmService, WasmServiceSpec};
 
 /// A Secret or ConfigMap of the service's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,21 +13,15 @@ pub struct Reference {
     pub name: String,
 }
 
-/// What can be referred to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReferenceKind {
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Secret.
-    Secret,
-}
-
 /// All that the service's components read.
 pub fn references(service: &WasmService) -> BTreeSet<Reference> {
-    service.spec.components.iter().flat_map(of_component).collect()
+    let components = service.spec.components.iter();
+    components
+        .flat_map(|it| of_component(it, &service.spec))
+        .collect()
 }
 
-fn of_component(component: &Component) -> Vec<Reference> {
+fn of_component(component: &Component, spec: &WasmServiceSpec) -> Vec<Reference> {
     let mut found = Vec::new();
     let mut add = |kind, name: &str| {
         let name = name.to_owned();
@@ -41,21 +35,8 @@ fn of_component(component: &Component) -> Vec<Reference> {
             add(ReferenceKind::Secret, &reference.name);
         }
     }
-    let capabilities = &component.capabilities;
-    for source in capabilities.config.iter().filter_map(|it| it.value_from.as_ref()) {
-        let ValueSource {
-            config_map_key_ref,
-            secret_key_ref,
-        } = source;
-        if let Some(reference) = config_map_key_ref {
-            add(ReferenceKind::ConfigMap, &reference.name);
-        }
-        if let Some(reference) = secret_key_ref {
-            add(ReferenceKind::Secret, &reference.name);
-        }
-    }
-    for grant in &capabilities.secrets {
-        add(ReferenceKind::Secret, &grant.secret_key_ref.name);
+    for (kind, key) in shoal_api::references(component, spec) {
+        add(kind, &key.name);
     }
     found
 }

@@ -35,6 +35,22 @@ fn a_service_that_uses_everything() {
 }
 
 #[test]
+fn a_service_with_stores_outside_of_its_process() {
+    let service = service(KEEPER);
+    let plan = plan(&service, &resolved(&service), &Options::default());
+    insta::assert_yaml_snapshot!(
+        plan.objects
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|it| &it.body)
+            .collect::<Vec<_>>()
+    );
+    let found: Vec<_> = references(&service).into_iter().map(|it| it.name).collect();
+    assert_eq!(found, ["authorities", "redis"]);
+}
+
+#[test]
 fn a_service_that_nobody_calls_is_a_job() {
     let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
     let first = plan(&service, &resolved(&service), &Options::default());
@@ -206,16 +222,12 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "spec.components[0].reuse",
         ),
         (
-            "components: [{name: web, image: r.example/web:1}]\nstores: [{name: m, memory: {}}, {name: s, redis: {url: redis://r}}]",
-            "spec.stores[1].redis",
+            "components: [{name: web, image: r.example/web:1, capabilities: {filesystem: [{volume: v, mountPath: /v}]}}]\nvolumes: [{name: v, emptyDir: {}}]",
+            "spec.components[0].capabilities.filesystem",
         ),
         (
-            "components: [{name: web, image: r.example/web:1, capabilities: {messaging: [{channel: c, redis: {url: 'redis://cache'}}]}}]",
-            "spec.components[0].capabilities.messaging",
-        ),
-        (
-            "components: [{name: web, image: r.example/web:1}]\ntriggers: [{name: t, component: web, redis: {url: 'redis://cache', channels: [a]}}]",
-            "spec.triggers[0]",
+            "components: [{name: web, image: r.example/web:1}]\nstores: [{name: m, memory: {}}, {name: s, persistent: {volume: v}}]\nvolumes: [{name: v, emptyDir: {}}]\nscaling: {maxReplicas: 2}",
+            "spec.stores[1].persistent",
         ),
     ] {
         let service = service(spec);

@@ -53,19 +53,30 @@ fn deployment(
             replicas: autoscale::desired(service, current),
             selector: meta::selector(service),
             template: template(service, digests, observed, options, Role::Serve),
-            // A pod goes when its successor is ready: a new revision that can't start leaves the old one as it is.
-            strategy: Some(DeploymentStrategy {
-                type_: Some("RollingUpdate".to_owned()),
-                rolling_update: Some(RollingUpdateDeployment {
-                    max_unavailable: Some(IntOrString::Int(0)),
-                    max_surge: Some(IntOrString::String("25%".to_owned())),
-                }),
-            }),
+            strategy: Some(strategy(service)),
             progress_deadline_seconds: Some(PROGRESS),
             revision_history_limit: Some(3),
             ..DeploymentSpec::default()
         }),
         status: None,
+    }
+}
+
+fn strategy(service: &WasmService) -> DeploymentStrategy {
+    if service.spec.stores.iter().any(|store| store.persistent.is_some()) {
+        // The file of a store has one writer, so a successor can't start before the old pod has ended.
+        return DeploymentStrategy {
+            type_: Some("Recreate".to_owned()),
+            rolling_update: None,
+        };
+    }
+    // A pod goes when its successor is ready: a new revision that can't start leaves the old one as it is.
+    DeploymentStrategy {
+        type_: Some("RollingUpdate".to_owned()),
+        rolling_update: Some(RollingUpdateDeployment {
+            max_unavailable: Some(IntOrString::Int(0)),
+            max_surge: Some(IntOrString::String("25%".to_owned())),
+        }),
     }
 }
 

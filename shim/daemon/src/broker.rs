@@ -5,9 +5,9 @@ use crate::node::{Entry, Node, lock};
 use crate::record::Program;
 use crate::worker::Worker;
 use crate::{dns, netns};
-use shoal_api::Protocol;
+use shoal_api::{NetworkGrant, Protocol, WasmServiceSpec, redis};
 use shoal_network::{HostName, Policy};
-use shoal_protocol::{Refused, Ticket, ToWorker};
+use shoal_protocol::{Refused, Task, Ticket, ToWorker};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -98,10 +98,40 @@ async fn resolve(entry: &Entry, program: &Program, name: &str) -> io::Result<Vec
     Ok(addresses)
 }
 
+/// What the container may reach: what its component is granted, and the servers of its stores, channels and triggers.
 fn policy(program: &Program) -> io::Result<Policy> {
-    let grant = program.task.component.capabilities.network.as_ref();
-    let grant = grant.ok_or_else(|| denied("capabilities.network is not granted".to_owned()))?;
-    Policy::new(grant).map_err(io::Error::other)
+    let Task {
+        component,
+        stores,
+        triggers,
+        values,
+        ..
+    } = &program.task;
+    let grant = component.capabilities.network.as_ref();
+    let mut rules = grant.map(|grant| grant.outbound.clone()).unwrap_or_default();
+    let spec = WasmServiceSpec {
+        stores: stores.clone(),
+        triggers: triggers.clone(),
+        ..WasmServiceSpec::default()
+    };
+    for server in redis::servers(component, &spec) {
+        let from = || server.url_from.and_then(|source| values.read(source));
+        // One that can't be read is the worker's to complain about.
+        let address = server
+            .url
+            .or_else(from)
+            .map(|url| redis::Address::parse(url.trim()));
+        rules.extend(
+            address
+                .and_then(Result::ok)
+                .iter()
+                .flat_map(redis::Address::outbound),
+        );
+    }
+    if grant.is_none() && rules.is_empty() {
+        return Err(denied("capabilities.network is not granted".to_owned()));
+    }
+    Policy::new(&NetworkGrant { outbound: rules }).map_err(io::Error::other)
 }
 
 fn denied(reason: String) -> io::Error {

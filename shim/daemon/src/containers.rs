@@ -4,13 +4,9 @@
 use crate::bundle::{Bundle, Kind};
 use crate::error::Error;
 use crate::node::{Entry, Node, lock};
-use crate::record::{Container, Domain, Program, Sandbox, State};
-use crate::{netns, report, stdio};
-use shoal_admission::Denied;
-use shoal_api::pod::{self, TrustDomain};
-use shoal_compile::Description;
-use shoal_protocol::{Ending, Exit, Front, PodStores, Role, Task, ToWorker};
-use std::collections::BTreeMap;
+use crate::record::{Container, Program, Sandbox, State};
+use crate::{netns, report, stdio, storage};
+use shoal_protocol::{Ending, Exit, Role, ToWorker};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,9 +14,6 @@ use tokio::sync::oneshot;
 
 /// How long a worker may take to say that it has started a component: it maps a file and links it.
 const START: Duration = Duration::from_secs(30);
-
-/// What a component that runs once may take where the pod says nothing: kubelet's `activeDeadlineSeconds` is the pod's way to say it.
-const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Node {
     /// Makes a container ready, which comes without a program: its artifact is here, compiled, and allowed to run.
@@ -44,113 +37,6 @@ impl Node {
         let entry = self.add(container)?;
         report::created(self, &entry.get());
         Ok(entry)
-    }
-
-    /// From a bundle to what runs.
-    async fn program(&self, create: &Container, bundle: &Bundle) -> Result<Program, Error> {
-        let sandbox = match bundle.sandbox_id() {
-            Some(id) => Some(self.sandbox(id)?),
-            None => None,
-        };
-        let mut annotations = sandbox
-            .as_ref()
-            .map(|sandbox| sandbox.annotations.clone())
-            .unwrap_or_default();
-        annotations.extend(bundle.annotations().clone());
-        let id = sandbox.as_ref().map_or(create.id.as_str(), |sandbox| &sandbox.id);
-        let image = bundle
-            .image()
-            .ok_or_else(|| Error::NoImage(Path::new(&create.bundle).join("config.json")))?;
-        let name = bundle.container_name().unwrap_or(&create.id);
-        let container = pod::Container {
-            name: name.to_owned(),
-            image: image.to_owned(),
-            args: bundle.args(),
-            env: bundle.env(),
-            memory: bundle.memory(),
-        };
-        let pod::Program {
-            mut component,
-            secrets,
-            stores,
-        } = pod::program(&container, &annotations).map_err(Error::Problems)?;
-        let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
-        let compiled = self.images.compiled(&create.namespace, image).await?;
-        let description = compiled.description;
-        let imports = description.imports.iter().map(|import| import.name.as_str());
-        shoal_admission::admit(imports, &component, 0).map_err(|denied| Error::Denied(in_a_pod(&denied)))?;
-        let front = front(id, &annotations)?;
-        let role = role(&description).ok_or_else(|| Error::Exports {
-            component: name.to_owned(),
-            exports: exports(&description),
-        })?;
-        if role == Role::Run && !annotations.keys().any(|key| key.starts_with(pod::LIMITS)) {
-            component.limits.cpu_time = NO_LIMIT.into();
-            component.limits.request_timeout = NO_LIMIT.into();
-        }
-        let netns = match &sandbox {
-            Some(sandbox) => sandbox.netns.clone(),
-            None => bundle.netns(),
-        };
-        let namespace = sandbox
-            .as_ref()
-            .map_or(bundle.namespace(), |sandbox| &sandbox.namespace);
-        let sockets = description.imports.iter().any(|import| {
-            import.name.starts_with("wasi:sockets/tcp@") || import.name.starts_with("wasi:sockets/udp@")
-        });
-        let alone = |front: &Front| front.routes.iter().all(|(_, other)| other == name);
-        let domain = if sockets && component.capabilities.network.is_some() {
-            if !front.as_ref().is_none_or(alone) {
-                return Err(Error::SocketsBesideOthers(name.to_owned()));
-            }
-            // Sockets of its own need a process in the pod's network.
-            Domain {
-                name: format!("pod-{id}-net"),
-                netns: netns.clone(),
-            }
-        } else {
-            Domain {
-                name: match trust {
-                    TrustDomain::Namespace => format!("ns-{namespace}"),
-                    TrustDomain::Node => "node".to_owned(),
-                    TrustDomain::Pod => format!("pod-{id}"),
-                    TrustDomain::Named(name) => format!("ns-{namespace}.{name}"),
-                },
-                netns: None,
-            }
-        };
-        let resolv = match sandbox.as_ref().map(|sandbox| sandbox.resolv.as_str()) {
-            Some(text) if !text.is_empty() => text.to_owned(),
-            _ => bundle
-                .mount("/etc/resolv.conf")
-                .and_then(|path| std::fs::read_to_string(path).ok())
-                .unwrap_or_default(),
-        };
-        let pod = sandbox.as_ref().map_or(name, |sandbox| &sandbox.name);
-        Ok(Program {
-            task: Task {
-                id: create.id.clone(),
-                pod: format!("{namespace}/{pod}"),
-                component,
-                code: format!("{}.cwasm", compiled.digest.hex()),
-                digest: compiled.digest.to_string(),
-                stores: PodStores {
-                    pod: id.to_owned(),
-                    stores,
-                },
-                description,
-                role,
-                secrets,
-                front,
-            },
-            compiled: compiled.path,
-            sandbox: id.to_owned(),
-            domain,
-            port: bundle.port(),
-            netns,
-            resolv,
-            termination_log: bundle.mount("/dev/termination-log"),
-        })
     }
 
     /// Starts a container, and returns when it accepts requests.
@@ -195,6 +81,7 @@ impl Node {
                 .map_err(|source| Error::Listen { port, source })?;
             fds.push(listener);
         }
+        fds.extend(storage::open(&program.task, &program.volumes)?);
         let worker = self.worker(&program.domain).await?;
         // So that it is not retired between here and the start.
         let turn = worker.turn.lock().await;
@@ -341,18 +228,6 @@ impl Node {
     }
 }
 
-/// How the components of the pod `id` answer together.
-fn front(id: &str, annotations: &BTreeMap<String, String>) -> Result<Option<Front>, Error> {
-    let triggers = pod::triggers(annotations).map_err(Error::Problems)?;
-    Ok(triggers.map(|triggers| Front {
-        pod: id.to_owned(),
-        routes: triggers
-            .into_iter()
-            .filter_map(|trigger| Some((trigger.http?.path, trigger.component)))
-            .collect(),
-    }))
-}
-
 fn sandbox_of(id: &str, bundle: &Bundle) -> Sandbox {
     Sandbox {
         id: id.to_owned(),
@@ -364,31 +239,4 @@ fn sandbox_of(id: &str, bundle: &Bundle) -> Sandbox {
         created: SystemTime::now(),
         stopped: None,
     }
-}
-
-/// What a component is run for. One that can do both serves: it can be told by a command of its own to do something once.
-fn role(description: &Description) -> Option<Role> {
-    let exports = |name| description.export(name).is_some();
-    if exports("wasi:http/incoming-handler") || exports("wasi:http/handler") || exports("handle-request") {
-        return Some(Role::Serve);
-    }
-    exports("wasi:cli/run").then_some(Role::Run)
-}
-
-fn exports(description: &Description) -> String {
-    let names: Vec<_> = description.exports.iter().map(|it| it.name.as_str()).collect();
-    if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-/// Where a manifest names the field that grants an import, a pod names the annotation.
-fn in_a_pod(denied: &[Denied]) -> String {
-    let denied: Vec<_> = denied.iter().map(ToString::to_string).collect();
-    denied.join("; ").replace(
-        "spec.components[0].capabilities.",
-        &format!("metadata.annotations[{}]: ", pod::CAPABILITIES),
-    )
 }

@@ -57,6 +57,16 @@ pub(crate) enum Error {
          answer can't hold such a one yet: make it a service of its own"
     )]
     SocketsBesideOthers(String),
+    #[error(
+        "the pod mounts no volume at {path}, where the store on the volume {volume} is looked for: add a volumeMount of it to the container"
+    )]
+    NoVolume { volume: String, path: String },
+    #[error("store {store}: cannot open {path}, which must be a plain file: {source}", path = path.display())]
+    Storage {
+        store: String,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("{0}")]
     Refused(String),
     #[error("the worker of {domain}: {reason}")]
@@ -85,7 +95,9 @@ impl Error {
             Self::Exists { .. } => ttrpc::Code::ALREADY_EXISTS,
             Self::State { .. } => ttrpc::Code::FAILED_PRECONDITION,
             Self::Unsupported { .. } => ttrpc::Code::UNIMPLEMENTED,
-            Self::Problems(_) | Self::NoImage(_) | Self::Options { .. } => ttrpc::Code::INVALID_ARGUMENT,
+            Self::Problems(_) | Self::NoImage(_) | Self::NoVolume { .. } | Self::Options { .. } => {
+                ttrpc::Code::INVALID_ARGUMENT
+            }
             Self::Denied(_) => ttrpc::Code::PERMISSION_DENIED,
             _ => ttrpc::Code::UNKNOWN,
         }

@@ -49,6 +49,9 @@ pub(crate) struct Program {
     pub(crate) task: Task,
     /// The compiled file in the cache.
     pub(crate) compiled: PathBuf,
+    /// The folders of the volumes that its stores are on, by the volume's name.
+    #[serde(default)]
+    pub(crate) volumes: BTreeMap<String, PathBuf>,
     /// The pod's id.
     pub(crate) sandbox: String,
     pub(crate) domain: Domain,

@@ -7,7 +7,7 @@
 //! ```text
 //! daemon ── Hello ─────────────────> worker        after either was started; a worker that survived a daemon answers with all it runs
 //!        <────────────────── State ──
-//!        ── Start + descriptors ───>               stdout, stderr, then the listener of one that serves
+//!        ── Start + descriptors ───>               stdout, stderr, the listener of one that serves, files of stores
 //!        <── Started | Failed ───────
 //!        <── Connect, Resolve ───────               what it may not do itself
 //!        ── Connected + socket ─────>
@@ -19,7 +19,7 @@ mod exit;
 mod task;
 
 pub use exit::{Ending, Exit};
-pub use task::{Front, PodStores, Role, Task};
+pub use task::{Role, Task};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -36,8 +36,8 @@ pub type Ticket = u64;
 pub enum ToWorker {
     /// A daemon is there. Answered by [`FromWorker::State`]. Questions that were not answered are asked again.
     Hello,
-    /// Run this. With its descriptors: standard output, standard error, and a listening socket where the role is
-    /// [`Role::Serve`]. Answered by [`FromWorker::Started`] or [`FromWorker::Failed`]; one that runs already stays as it is and
+    /// Run this. With its descriptors: standard output, standard error, a listening socket where the role is [`Role::Serve`], and the
+    /// files of its stores ([`Task::files`]). Answered by [`FromWorker::Started`] or [`FromWorker::Failed`]; one that runs already stays as it is and
     /// is answered as started.
     Start {
         /// What to run. In a box, for it is much larger than all else.

@@ -1,9 +1,9 @@
 //! What a worker needs to know to run one container.
 
 use serde::{Deserialize, Serialize};
-use shoal_api::{Component, Store};
+use shoal_api::pod::Values;
+use shoal_api::{Component, Store, Trigger};
 use shoal_compile::Description;
-use std::collections::BTreeMap;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct Task {
     pub id: crate::TaskId,
     /// What logs call it: `NAMESPACE/POD`.
     pub pod: String,
-    /// Name, arguments, environment, capabilities and limits, all values resolved; `image` is the reference, for messages.
+    /// Name, arguments, environment, capabilities and limits; `image` is the reference, for messages.
     pub component: Component,
     /// The name of its compiled file in the folder that is this worker's root: `<hex digest>.cwasm`.
     pub code: String,
@@ -23,43 +23,56 @@ pub struct Task {
     pub description: Description,
     /// What it is run for.
     pub role: Role,
-    /// Values of secrets, by the names that the component asks for.
+    /// The pod's id: its containers share its stores and its port.
     #[serde(default)]
-    pub secrets: BTreeMap<String, String>,
-    /// The stores of its pod; containers of one pod share them.
+    pub sandbox: String,
+    /// Namespace and name of the service that the pod is a replica of; without a name where the pod does not say.
     #[serde(default)]
-    pub stores: PodStores,
-    /// The paths that the pod's components answer together; none where this one answers all of them alone.
+    pub service: (String, String),
+    /// What its grants, stores and triggers refer to.
     #[serde(default)]
-    pub front: Option<Front>,
-}
-
-/// The stores of a pod. They are there for as long as one of its containers runs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PodStores {
-    /// The pod's id.
-    pub pod: String,
-    /// Each with its name.
+    pub values: Values,
+    /// The stores that it is granted; containers of one pod share them. They are there for as long as one of these runs.
+    #[serde(default)]
     pub stores: Vec<Store>,
+    /// The Redis triggers that call it.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
+    /// The paths that the pod's components answer together: prefixes, each with the component that answers below it. Each of these
+    /// listens, and passes a request to whomever it is for. None where this one answers all of them alone.
+    #[serde(default)]
+    pub front: Option<Vec<(String, String)>>,
 }
 
-/// How the components of a pod answer together: each listens, and passes a request to whomever it is for.
+impl Task {
+    /// Those of its stores that are a file, which comes with it as a descriptor: the store's name and that of its volume, in the order of
+    /// the descriptors.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.stores.iter();
+        files.filter_map(|it| Some((it.name.as_str(), it.persistent.as_ref()?.volume.as_str())))
+    }
+}
+
+/// What a container is run for; follows from what its component exports and from what calls it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Front {
-    /// The pod's id.
-    pub pod: String,
-    /// Prefixes of paths, each with the component that answers below it.
-    pub routes: Vec<(String, String)>,
-}
-
-/// What a container is run for; follows from what its component exports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub enum Role {
-    /// It answers requests until it is stopped.
+    /// It answers requests, and handles messages where it has triggers, until it is stopped.
     Serve,
+    /// It handles messages until it is stopped.
+    Handle,
     /// It is run once, as `wasi:cli/run`.
     Run,
+    /// It is called once, for a point in time.
+    Due {
+        /// The name of the schedule's trigger.
+        trigger: String,
+    },
+}
+
+impl Role {
+    /// Whether it ends by itself.
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Run | Self::Due { .. })
+    }
 }

@@ -3,7 +3,7 @@
 use crate::broker::{Answer, Broker};
 use crate::front::Fronts;
 use crate::outbox::Outbox;
-use crate::task::{RunningTask, exit};
+use crate::task::{NotReady, ReadyTask, RunningTask, exit};
 use anyhow::Context;
 use shoal_channel::{AsyncChannel, Channel, ChannelError};
 use shoal_protocol::{Ending, Exit, FromWorker, Refused, Task, TaskId, TaskState, ToWorker, Usage};
@@ -19,12 +19,13 @@ use tokio::time::MissedTickBehavior;
 const USAGE: Duration = Duration::from_secs(1);
 
 struct Domain {
-    pods: Pods,
+    pods: Arc<Pods>,
     outbox: Outbox,
     broker: Arc<Broker>,
     fronts: Fronts,
     tasks: BTreeMap<TaskId, Entry>,
     runs: u64,
+    begun: UnboundedSender<Begun>,
     endings: UnboundedSender<Ended>,
 }
 
@@ -35,8 +36,17 @@ struct Entry {
 }
 
 enum State {
+    /// It is being made ready.
+    Begins,
     Runs(Box<RunningTask>),
     Ended(Exit),
+}
+
+/// A task that is ready, or can't be.
+struct Begun {
+    id: TaskId,
+    run: u64,
+    ready: Result<ReadyTask, NotReady>,
 }
 
 /// A task that ended by itself.
@@ -51,14 +61,16 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
     let channel = Arc::new(AsyncChannel::new(channel).context("watch the channel")?);
     let (outbox, queue) = Outbox::new();
     tokio::spawn(queue.drain(Arc::clone(&channel)));
+    let (begun, mut ready) = unbounded_channel();
     let (endings, mut ended) = unbounded_channel();
     let mut domain = Domain {
-        pods,
+        pods: Arc::new(pods),
         broker: Broker::new(outbox.clone()),
         outbox,
         fronts: Fronts::default(),
         tasks: BTreeMap::new(),
         runs: 0,
+        begun,
         endings,
     };
     let mut clock = tokio::time::interval(USAGE);
@@ -71,6 +83,7 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
                 Err(error @ (ChannelError::Closed | ChannelError::Io { .. })) => return Err(error).context("the channel to the daemon"),
                 Err(error) => tracing::error!(%error, "a packet of the daemon's was left out"),
             },
+            Some(begun) = ready.recv() => domain.begin(begun),
             Some(ended) = ended.recv() => domain.ended(ended),
             _ = clock.tick() => domain.report(),
         }
@@ -84,26 +97,16 @@ impl Domain {
                 self.outbox.send(FromWorker::State { tasks: self.state() });
                 self.broker.ask_again();
             }
-            ToWorker::Start { task } => self.start(&task, descriptors),
-            ToWorker::Stop { id } => {
-                if let Some(Entry {
+            ToWorker::Start { task } => self.start(task, descriptors),
+            ToWorker::Stop { id } => match self.tasks.get_mut(&id) {
+                Some(Entry {
                     run,
                     state: State::Runs(task),
-                }) = self.tasks.get_mut(&id)
-                {
-                    task.stop(on_end(&self.endings, id, *run));
-                }
-            }
-            ToWorker::Kill { id } => {
-                if let Some(Entry {
-                    run,
-                    state: State::Runs(_),
-                }) = self.tasks.get(&id)
-                {
-                    let (run, exit) = (*run, exit(Ending::Killed, String::new()));
-                    self.ended(Ended { id, run, exit });
-                }
-            }
+                }) => task.stop(on_end(&self.endings, id, *run)),
+                // Nothing is in flight.
+                _ => self.end(id, Ending::Completed(0)),
+            },
+            ToWorker::Kill { id } => self.end(id, Ending::Killed),
             ToWorker::Forget { id } => {
                 self.tasks.remove(&id);
             }
@@ -122,16 +125,18 @@ impl Domain {
         let state = |(id, entry): (&TaskId, &Entry)| TaskState {
             id: id.clone(),
             exit: match &entry.state {
-                State::Runs(_) => None,
+                State::Begins | State::Runs(_) => None,
                 State::Ended(exit) => Some(exit.clone()),
             },
         };
         self.tasks.iter().map(state).collect()
     }
 
-    fn start(&mut self, task: &Task, descriptors: Vec<OwnedFd>) {
+    fn start(&mut self, task: Box<Task>, descriptors: Vec<OwnedFd>) {
         let id = task.id.clone();
         match self.tasks.get(&id).map(|entry| &entry.state) {
+            // Answered once it is ready.
+            Some(State::Begins) => return,
             Some(State::Runs(_)) => return self.outbox.send(FromWorker::Started { id }),
             Some(State::Ended(exit)) => {
                 let exit = exit.clone();
@@ -141,26 +146,52 @@ impl Domain {
         }
         self.runs += 1;
         let run = self.runs;
+        let state = State::Begins;
+        self.tasks.insert(id.clone(), Entry { run, state });
+        let (pods, broker, begun) = (
+            Arc::clone(&self.pods),
+            Arc::clone(&self.broker),
+            self.begun.clone(),
+        );
+        // Beside: a store that was not closed takes its time to open, and others must not wait for it.
+        tokio::spawn(async move {
+            let ready = ReadyTask::make(task, descriptors, &pods, &broker).await;
+            // Fails when the worker ends.
+            let _ = begun.send(Begun { id, run, ready });
+        });
+    }
+
+    fn begin(&mut self, Begun { id, run, ready }: Begun) {
+        // It may have been killed meanwhile.
+        let begins = |entry: &&mut Entry| entry.run == run && matches!(entry.state, State::Begins);
+        let Some(entry) = self.tasks.get_mut(&id).filter(begins) else {
+            return;
+        };
         let ended = on_end(&self.endings, id.clone(), run);
-        match RunningTask::start(task, descriptors, &self.pods, &self.broker, &self.fronts, ended) {
+        let begun = ready.and_then(|ready| ready.begin(&self.fronts, ended).map_err(NotReady::Refused));
+        match begun {
             Ok(task) => {
-                let trying = task.try_start();
-                let state = State::Runs(Box::new(task));
-                self.tasks.insert(id.clone(), Entry { run, state });
-                let (outbox, ended) = (self.outbox.clone(), on_end(&self.endings, id.clone(), run));
-                tokio::spawn(async move {
-                    let tried = trying.await;
-                    // Both: a container that can't start has started, and ended.
-                    outbox.send(FromWorker::Started { id });
-                    if let Err(exit) = tried {
-                        ended(exit);
-                    }
-                });
+                entry.state = State::Runs(Box::new(task));
+                self.outbox.send(FromWorker::Started { id });
             }
-            Err(error) => {
+            // Both: a container that can't start has started, and ended.
+            Err(NotReady::Ended(exit)) => {
+                self.outbox.send(FromWorker::Started { id: id.clone() });
+                self.ended(Ended { id, run, exit });
+            }
+            Err(NotReady::Refused(error)) => {
+                self.tasks.remove(&id);
                 let reason = format!("{error:#}");
                 self.outbox.send(FromWorker::Failed { id, reason });
             }
+        }
+    }
+
+    /// Ends a task that has not ended.
+    fn end(&mut self, id: TaskId, ending: Ending) {
+        if let Some(Entry { run, .. }) = self.tasks.get(&id) {
+            let (run, exit) = (*run, exit(ending, String::new()));
+            self.ended(Ended { id, run, exit });
         }
     }
 
@@ -168,12 +199,15 @@ impl Domain {
         let Some(entry) = self.tasks.get_mut(&id).filter(|entry| entry.run == run) else {
             return;
         };
-        let State::Runs(task) = &mut entry.state else {
-            return;
-        };
-        if let Some(usage) = task.usage() {
-            let tasks = vec![reported(&id, usage)];
-            self.outbox.send(FromWorker::Usage { tasks });
+        match &mut entry.state {
+            State::Ended(_) => return,
+            State::Begins => {}
+            State::Runs(task) => {
+                if let Some(usage) = task.usage() {
+                    let tasks = vec![reported(&id, usage)];
+                    self.outbox.send(FromWorker::Usage { tasks });
+                }
+            }
         }
         entry.state = State::Ended(exit.clone());
         self.outbox.send(FromWorker::Ended { id, exit });
@@ -188,7 +222,7 @@ impl Domain {
             .iter_mut()
             .filter_map(|(id, entry)| match &mut entry.state {
                 State::Runs(task) => task.usage().map(|usage| reported(id, usage)),
-                State::Ended(_) => None,
+                State::Begins | State::Ended(_) => None,
             });
         let tasks: Vec<_> = changed.collect();
         if !tasks.is_empty() {

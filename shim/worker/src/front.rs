@@ -30,16 +30,16 @@ struct Turn {
 impl Fronts {
     /// The routes for the listener of `task`, whose own requests `handler` answers.
     pub(crate) fn routes(&self, task: &Task, handler: Arc<dyn Handler>) -> (Routes, Option<Place>) {
-        let Some(wanted) = &task.front else {
+        let Some(routes) = &task.front else {
             return (Routes::new([("/".to_owned(), handler)]), None);
         };
         let front = {
             let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             fronts.retain(|_, front| front.strong_count() > 0);
-            let known = fronts.get(&wanted.pod).and_then(Weak::upgrade);
+            let known = fronts.get(&task.sandbox).and_then(Weak::upgrade);
             known.unwrap_or_else(|| {
                 let front = Arc::new(Front::default());
-                fronts.insert(wanted.pod.clone(), Arc::downgrade(&front));
+                fronts.insert(task.sandbox.clone(), Arc::downgrade(&front));
                 front
             })
         };
@@ -49,7 +49,7 @@ impl Fronts {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(component.clone(), handler);
-        let routes = Routes::new(wanted.routes.iter().map(|(path, component)| {
+        let routes = Routes::new(routes.iter().map(|(path, component)| {
             let (front, component) = (Arc::clone(&front), component.clone());
             (
                 path.clone(),

@@ -1,4 +1,4 @@
-//! One task: a component that answers requests, or a program. Which tasks there are is in `domain`.
+//! One task: a component that is called until it is stopped, or once. Which tasks there are is in `domain`.
 
 use crate::broker::Broker;
 use crate::front::{Fronts, Place};
@@ -6,13 +6,37 @@ use crate::output::Output;
 use anyhow::{Context, bail};
 use shoal_protocol::{Ending, Exit, Role, Task};
 use shoal_service::http::{Running, ServerOptions, serve};
-use shoal_service::{Exceeded, Fault, PodComponent, Pods, Program, ServiceError, Serving, Usage};
+use shoal_service::{
+    Due, Exceeded, Failed, Fault, PodComponent, Pods, Program, ServiceError, Serving, Triggers, Usage,
+};
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+
+/// A task that could begin now.
+pub(crate) struct ReadyTask {
+    task: Box<Task>,
+    what: Ready,
+    listener: Option<TcpListener>,
+}
+
+enum Ready {
+    Serves(Serving),
+    Runs(Program),
+    Due(Due),
+}
+
+/// Why a task can't begin.
+pub(crate) enum NotReady {
+    /// It may not run, or can't be loaded.
+    Refused(anyhow::Error),
+    /// Its first instance ended at its start.
+    Ended(Exit),
+}
 
 /// A task that runs. Dropped, it ends at once, with its connections.
 pub(crate) struct RunningTask {
@@ -24,12 +48,19 @@ pub(crate) struct RunningTask {
 
 enum What {
     Serves {
-        serving: Serving,
-        /// None once it stops.
-        server: Option<Running>,
+        serving: Box<Serving>,
+        /// What calls it; none once it stops.
+        callers: Option<Callers>,
         _place: Option<Place>,
     },
     Runs(Arc<Program>),
+    Due(Arc<Due>),
+}
+
+struct Callers {
+    /// None where nothing listens.
+    server: Option<Running>,
+    triggers: Triggers,
 }
 
 struct Abort(AbortHandle);
@@ -40,15 +71,28 @@ impl Drop for Abort {
     }
 }
 
-impl RunningTask {
-    /// Starts `task` with its descriptors. `ended` is called when it ends by itself.
-    pub(crate) fn start(
-        task: &Task,
+impl ReadyTask {
+    /// Makes `task` ready, with its descriptors. What serves has made an instance by then.
+    pub(crate) async fn make(
+        task: Box<Task>,
         descriptors: Vec<OwnedFd>,
         pods: &Pods,
         broker: &Arc<Broker>,
-        fronts: &Fronts,
-        ended: impl FnOnce(Exit) + Send + 'static,
+    ) -> Result<Self, NotReady> {
+        let made = Self::load(task, descriptors, pods, broker).await;
+        let ready = made.map_err(NotReady::Refused)?;
+        if let Ready::Serves(serving) = &ready.what {
+            let tried = serving.try_start().await;
+            tried.map_err(|fault| NotReady::Ended(why(fault)))?;
+        }
+        Ok(ready)
+    }
+
+    async fn load(
+        task: Box<Task>,
+        descriptors: Vec<OwnedFd>,
+        pods: &Pods,
+        broker: &Arc<Broker>,
     ) -> anyhow::Result<Self> {
         let mut descriptors = descriptors.into_iter();
         let mut next = |what| {
@@ -58,72 +102,103 @@ impl RunningTask {
         };
         let output = Output::new(next("standard output")?, next("standard error")?)
             .context("standard output and error")?;
+        let listener = match task.role {
+            Role::Serve => Some(listen(next("a listening socket")?).context("the listening socket")?),
+            _ => None,
+        };
+        let files = task.files().map(|(store, _)| {
+            let file = next("the file of a store")?;
+            anyhow::Ok((store.to_owned(), File::from(file)))
+        });
         let component = PodComponent {
+            files: files.collect::<Result<_, _>>()?,
             pod: &task.pod,
+            id: &task.sandbox,
+            service: (&task.service.0, &task.service.1),
             component: &task.component,
             digest: task.digest.clone(),
             compiled: Path::new("/").join(file_name(&task.code)?),
             description: task.description.clone(),
             dialer: broker.dialer(&task.id),
             logs: output,
-            secrets: &task.secrets,
-            stores: (&task.stores.pod, &task.stores.stores),
+            values: &task.values,
+            stores: &task.stores,
+            triggers: &task.triggers,
         };
-        match task.role {
-            Role::Serve => {
-                let serving = pods.serve(component).map_err(whole)?;
-                let (routes, place) = fronts.routes(task, serving.handler());
-                let server = listen(next("a listening socket")?)
-                    .and_then(|it| serve(it, routes, ServerOptions::default()))
-                    .context("the listening socket")?;
-                let server = Some(server);
-                let what = What::Serves {
-                    serving,
-                    server,
-                    _place: place,
-                };
-                Ok(Self::new(what, None))
+        let what = match &task.role {
+            Role::Serve | Role::Handle => {
+                let serving = pods.serve(component, listener.is_some()).await;
+                Ready::Serves(serving.map_err(whole)?)
             }
-            Role::Run => {
-                let program = Arc::new(pods.program(component).map_err(whole)?);
-                let limit = task.component.limits.request_timeout.as_std();
-                let ending = run(Arc::clone(&program), limit, ended);
-                Ok(Self::new(What::Runs(program), Some(ending)))
-            }
-        }
+            Role::Run => Ready::Runs(pods.program(component).await.map_err(whole)?),
+            Role::Due { trigger } => Ready::Due(pods.due(component, trigger).await.map_err(whole)?),
+        };
+        Ok(Self { task, what, listener })
     }
 
-    fn new(what: What, ending: Option<Abort>) -> Self {
-        Self {
+    /// Lets it begin. `ended` is called when it ends by itself.
+    pub(crate) fn begin(
+        self,
+        fronts: &Fronts,
+        ended: impl FnOnce(Exit) + Send + 'static,
+    ) -> anyhow::Result<RunningTask> {
+        let Self { task, what, listener } = self;
+        let (what, ending) = match what {
+            Ready::Serves(serving) => {
+                let (mut server, mut place) = (None, None);
+                if let (Some(handler), Some(listener)) = (serving.handler(), listener) {
+                    let routes;
+                    (routes, place) = fronts.routes(&task, handler);
+                    let serves = serve(listener, routes, ServerOptions::default());
+                    server = Some(serves.context("the listening socket")?);
+                }
+                let triggers = serving.start();
+                let what = What::Serves {
+                    serving: Box::new(serving),
+                    callers: Some(Callers { server, triggers }),
+                    _place: place,
+                };
+                (what, None)
+            }
+            Ready::Runs(program) => {
+                let program = Arc::new(program);
+                let limit = task.component.limits.request_timeout.as_std();
+                let running = Arc::clone(&program);
+                let ending = once(async move { how(running.run(Some(limit)).await) }, ended);
+                (What::Runs(program), Some(ending))
+            }
+            Ready::Due(due) => {
+                let due = Arc::new(due);
+                let called = Arc::clone(&due);
+                let ending = once(async move { called_once(called.run().await) }, ended);
+                (What::Due(due), Some(ending))
+            }
+        };
+        Ok(RunningTask {
             what,
             ending,
             reported: Usage::default(),
-        }
+        })
     }
+}
 
-    /// Tries whether a component that serves can start at all; anything else has begun by now.
-    pub(crate) fn try_start(&self) -> impl Future<Output = Result<(), Exit>> + Send + 'static {
-        let trying = match &self.what {
-            What::Serves { serving, .. } => Some(serving.try_start()),
-            What::Runs(_) => None,
-        };
-        async {
-            match trying {
-                Some(trying) => trying.await.map_err(why),
-                None => Ok(()),
-            }
-        }
-    }
-
-    /// Accepts no more requests. `ended` is called when those in flight are finished. A program is told nothing.
+impl RunningTask {
+    /// Takes no more requests and messages. `ended` is called when those in flight are finished. What is run once is told nothing.
     pub(crate) fn stop(&mut self, ended: impl FnOnce(Exit) + Send + 'static) {
-        let What::Serves { server, .. } = &mut self.what else {
+        let What::Serves { callers, .. } = &mut self.what else {
             return;
         };
-        let Some(server) = server.take() else { return };
+        let Some(Callers { server, triggers }) = callers.take() else {
+            return;
+        };
         let stopping = tokio::spawn(async move {
             // Whoever has waited long enough kills it.
-            server.shutdown(Duration::MAX).await;
+            let server = async {
+                if let Some(server) = server {
+                    server.shutdown(Duration::MAX).await;
+                }
+            };
+            tokio::join!(server, triggers.shutdown(Duration::MAX));
             ended(exit(Ending::Completed(0), String::new()));
         });
         self.ending = Some(Abort(stopping.abort_handle()));
@@ -134,6 +209,7 @@ impl RunningTask {
         let usage = match &self.what {
             What::Serves { serving, .. } => serving.usage(),
             What::Runs(program) => program.usage(),
+            What::Due(due) => due.usage(),
         };
         let changed = usage != self.reported;
         self.reported = usage;
@@ -160,12 +236,16 @@ fn listen(socket: OwnedFd) -> std::io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-fn run(program: Arc<Program>, limit: Duration, ended: impl FnOnce(Exit) + Send + 'static) -> Abort {
-    let running = tokio::spawn(async move { program.run(Some(limit)).await });
+/// Does `work`, which ends by itself.
+fn once(
+    work: impl Future<Output = Exit> + Send + 'static,
+    ended: impl FnOnce(Exit) + Send + 'static,
+) -> Abort {
+    let running = tokio::spawn(work);
     let abort = Abort(running.abort_handle());
     tokio::spawn(async move {
         match running.await {
-            Ok(end) => ended(how(end)),
+            Ok(exit) => ended(exit),
             // Our mistake, not the guest's; but its run is over.
             Err(error) if error.is_panic() => ended(exit(
                 Ending::Trap,
@@ -175,6 +255,13 @@ fn run(program: Arc<Program>, limit: Duration, ended: impl FnOnce(Exit) + Send +
         }
     });
     abort
+}
+
+fn called_once(ended: Result<(), Failed>) -> Exit {
+    match ended {
+        Ok(()) => exit(Ending::Completed(0), String::new()),
+        Err(failed) => exit(Ending::Completed(1), failed.reason),
+    }
 }
 
 fn how(end: shoal_service::Exit) -> Exit {

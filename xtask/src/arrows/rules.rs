@@ -133,7 +133,7 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/redis",
-            may_use: &[],
+            may_use: &[to("api")],
             why: WHY_HOST,
         },
         Room {

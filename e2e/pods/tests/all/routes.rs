@@ -19,11 +19,11 @@ fn components_of_a_pod_answer_by_path() {
     let containers = object["spec"]["containers"].as_array_mut().unwrap();
     containers.push(json!({
         "name": "config", "image": guests::image("http_config"), "ports": ports,
-        "env": [{"name": "shoal.dev.config.0", "valueFrom": from("configMapKeyRef", "greeting")}],
+        "env": [{"name": "shoal.dev.config-map.words..greeting", "valueFrom": from("configMapKeyRef", "greeting")}],
     }));
     containers.push(json!({
         "name": "secret", "image": guests::image("http_secret"), "ports": ports,
-        "env": [{"name": "shoal.dev.secret.0", "valueFrom": from("secretKeyRef", "token")}],
+        "env": [{"name": "shoal.dev.secret.words..token", "valueFrom": from("secretKeyRef", "token")}],
     }));
     space.kubectl(&["create", "configmap", "words", "--from-literal=greeting=servus"]);
     space.kubectl(&[
@@ -69,14 +69,25 @@ fn a_pod_has_the_stores_that_it_says_and_refuses_those_that_it_cannot_have() {
         let got = space.exec("client", &["wget", "-q", "-O", "-", &url]).unwrap();
         assert_eq!(got.trim(), wanted);
     }
-    object["metadata"]["name"] = json!("refused");
-    object["metadata"]["annotations"]["shoal.dev/stores"] =
-        json!("[{name: visits, redis: {url: 'redis://127.0.0.1'}}]");
+    for (store, field) in [
+        (
+            "{name: visits, redis: {url: 'redis://127.0.0.1'}}",
+            "[0].redis.prefix",
+        ),
+        ("{name: visits, persistent: {volume: data}}", "[0].persistent"),
+    ] {
+        let name = format!("refused-{}", field.len());
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["annotations"]["shoal.dev/stores"] = json!(format!("[{store}]"));
+        space.apply(&object);
+        let field = format!("metadata.annotations[shoal.dev/stores]{field}");
+        space.event(&name, &[&field, "shoal.dev/service"]);
+    }
+    // On a volume that the pod does not mount where the shim looks for it.
+    object["metadata"]["name"] = json!("unmounted");
+    object["metadata"]["annotations"]["shoal.dev/service"] = json!("counts");
     space.apply(&object);
-    space.event(
-        "refused",
-        &["metadata.annotations[shoal.dev/stores][0].redis", "in memory"],
-    );
+    space.event("unmounted", &["/shoal/volumes/data", "volumeMount"]);
 }
 
 #[test]

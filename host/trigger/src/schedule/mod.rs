@@ -2,10 +2,10 @@
 
 mod next;
 
+pub use jiff::Timestamp;
 pub use next::{Due, Schedule, ScheduleError};
 
 use crate::event::{Event, Handler, Tally, count};
-use jiff::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,19 +24,13 @@ pub enum Overlap {
     Replace,
 }
 
-/// Who holds the turn: of several replicas, one calls.
-pub trait Turn: Send + Sync + 'static {
-    /// Whether it is us, now.
-    fn is_ours(&self) -> bool;
-}
-
-/// There is nobody else.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Alone;
-
-impl Turn for Alone {
-    fn is_ours(&self) -> bool {
-        true
+/// What a component is told of a point in time, by the name of the trigger.
+pub fn event(trigger: &str, at: Timestamp) -> Event {
+    Event {
+        channel: trigger.to_owned(),
+        payload: at.to_string().into_bytes(),
+        attempt: 1,
+        ..Event::default()
     }
 }
 
@@ -52,8 +46,6 @@ pub struct Options {
     pub overlap: Overlap,
     /// How late a call may begin.
     pub deadline: Option<Duration>,
-    /// Whose turn it is.
-    pub turn: Arc<dyn Turn>,
 }
 
 /// A trigger that waits until it is shut down or dropped.
@@ -149,9 +141,7 @@ impl Clock {
             last = now.max(last);
             let dropped = &self.tally.counters().dropped;
             dropped.fetch_add(due.missed, Ordering::Relaxed);
-            if let Some(run) = due.run
-                && self.options.turn.is_ours()
-            {
+            if let Some(run) = due.run {
                 self.begin(run);
             }
         }
@@ -175,12 +165,7 @@ impl Clock {
             _ => {}
         }
         count(&self.tally.counters().calls);
-        let event = Event {
-            channel: self.options.name.clone(),
-            payload: at.to_string().into_bytes(),
-            attempt: 1,
-            ..Event::default()
-        };
+        let event = event(&self.options.name, at);
         let (handler, tally, cut) = (Arc::clone(&self.handler), self.tally.clone(), self.cut.clone());
         self.last = Some(self.calls.spawn(async move {
             let ended = tokio::select! {
@@ -220,7 +205,6 @@ mod tests {
             schedule: Schedule::parse("@daily", None).expect("a schedule"),
             overlap,
             deadline: None,
-            turn: Arc::new(Alone),
         };
         Clock {
             tally: Tally::new(&options.name),

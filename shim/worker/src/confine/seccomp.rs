@@ -50,10 +50,15 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_fstat,
     libc::SYS_lseek,
     libc::SYS_pread64,
+    libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_write,
     libc::SYS_writev,
+    // Files of stores, which the daemon opens: one writer, and what was acknowledged is on disk.
+    libc::SYS_fdatasync,
+    libc::SYS_flock,
+    libc::SYS_fsync,
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_ppoll,
@@ -122,7 +127,7 @@ const THREAD: [u64; 2] = [0x003d_0f00, 0x007d_0f00];
 /// `PAGEMAP_SCAN`, by which the pool finds what a guest dirtied (linux/fs.h); `FIONBIO`, which std sets on sockets.
 const IOCTLS: [u64; 2] = [0xc060_6610, libc::FIONBIO];
 
-const FCNTLS: [libc::c_int; 7] = [
+const FCNTLS: [libc::c_int; 9] = [
     libc::F_GETFD,
     libc::F_SETFD,
     libc::F_GETFL,
@@ -130,6 +135,8 @@ const FCNTLS: [libc::c_int; 7] = [
     libc::F_DUPFD_CLOEXEC,
     libc::F_GET_SEALS,
     libc::F_ADD_SEALS,
+    libc::F_OFD_GETLK,
+    libc::F_OFD_SETLK,
 ];
 
 /// Applies the filters to all threads. `network`: sockets may be made, for TCP and UDP.

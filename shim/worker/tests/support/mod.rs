@@ -1,11 +1,11 @@
 //! Plays the daemon: starts a real worker as root, and speaks the real protocol with it.
 
 use command_fds::{CommandFdExt, FdMapping};
+use shoal_api::pod::Values;
 use shoal_api::{Capabilities, Component};
 use shoal_channel::{AsyncChannel, Channel};
 use shoal_compile::{CompileLimits, Compiler, Description};
-use shoal_protocol::{Exit, FromWorker, PodStores, Role, Task, TaskState, ToWorker};
-use std::collections::BTreeMap;
+use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -30,6 +30,8 @@ pub(crate) struct Worker {
     /// What the keeper would hold: the same end.
     kept: OwnedFd,
     root: TempDir,
+    /// Where the files of stores are, which the worker is given and can't reach.
+    files: Arc<TempDir>,
     /// Packets that came before somebody waited for them.
     seen: VecDeque<(FromWorker, Vec<OwnedFd>)>,
 }
@@ -102,8 +104,18 @@ impl Worker {
             channel: AsyncChannel::new(ours).unwrap(),
             kept,
             root,
+            files: Arc::new(tempfile::tempdir().unwrap()),
             seen: VecDeque::new(),
         }
+    }
+
+    /// Kills it, and starts another that is given the same files.
+    pub(crate) fn killed(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let mut next = Self::start();
+        next.files = Arc::clone(&self.files);
+        next
     }
 
     /// Another daemon takes the place of the one so far, which is gone.
@@ -162,16 +174,27 @@ impl Worker {
         self.send(task).await
     }
 
-    /// Sends `task` whose code is there already, or is not.
+    /// Sends `task` whose code is there already, or is not; the files of its stores are in `files`, where nobody but us can open them.
     pub(crate) async fn send(&mut self, task: Task) -> Ends {
+        let opened = |(store, _): (&str, &str)| {
+            let mut options = std::fs::File::options();
+            let options = options.read(true).write(true).create(true);
+            options
+                .truncate(false)
+                .open(self.files.path().join(store))
+                .unwrap()
+        };
+        let files: Vec<_> = task.files().map(opened).collect();
         let (stdout, out) = std::io::pipe().unwrap();
         let (stderr, err) = std::io::pipe().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serves = task.role == Role::Serve;
         let task = ToWorker::Start { task: Box::new(task) };
-        let all = [out.as_fd(), err.as_fd(), listener.as_fd()];
-        self.tell(&task, if serves { &all } else { &all[..2] }).await;
+        let mut all = vec![out.as_fd(), err.as_fd()];
+        all.extend(serves.then_some(listener.as_fd()));
+        all.extend(files.iter().map(AsFd::as_fd));
+        self.tell(&task, &all).await;
         Ends {
             stdout,
             stderr,
@@ -282,8 +305,11 @@ pub(crate) fn task(id: &str, code: &Code) -> Task {
         digest: format!("sha256:{}", "0".repeat(64)),
         description: code.description.clone(),
         role: if serves { Role::Serve } else { Role::Run },
-        secrets: BTreeMap::new(),
-        stores: PodStores::default(),
+        sandbox: id.to_owned(),
+        service: ("default".to_owned(), "web".to_owned()),
+        values: Values::default(),
+        stores: Vec::new(),
+        triggers: Vec::new(),
         front: None,
     }
 }

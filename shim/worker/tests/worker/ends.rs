@@ -79,11 +79,14 @@ async fn what_cannot_run_says_why_and_leaves_nothing_behind() {
         &code,
         json!({"keyValue": [{"name": "default", "store": "s"}]}),
     );
-    let redis = json!({"name": "s", "redis": {"url": "redis://127.0.0.1"}});
-    store.stores.stores = vec![serde_json::from_value(redis).unwrap()];
+    let redis = json!({"name": "s", "redis": {"urlFrom": {"secretKeyRef": {"name": "r", "key": "url"}}}});
+    store.stores = vec![serde_json::from_value(redis).unwrap()];
     worker.send_task(store, &code).await;
     let reason = worker.started("store").await.expect("it fails");
-    assert!(reason.contains("not supported in a pod yet"), "{reason}");
+    assert!(
+        reason.contains("there is no Secret r") && reason.contains("shoal.dev.secret.r..url"),
+        "{reason}"
+    );
 
     let code = guest("http_hello").await;
     for name in ["../etc/passwd", "", "missing.cwasm"] {

@@ -2,7 +2,7 @@
 
 use crate::support::{Worker, get, granted, guest, line, task, try_get};
 use serde_json::json;
-use shoal_protocol::{Ending, FromWorker, PodStores, ToWorker};
+use shoal_protocol::{Ending, FromWorker, ToWorker};
 
 #[tokio::test]
 async fn a_component_answers_on_the_socket_that_it_was_given() {
@@ -34,10 +34,8 @@ async fn containers_of_a_pod_share_its_stores_and_no_other_pod_does() {
     ] {
         let grant = json!({"keyValue": [{"name": "default", "store": "visits", "readOnly": read_only}]});
         let mut task = granted(id, &code, grant);
-        task.stores = PodStores {
-            pod: pod.to_owned(),
-            stores: vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()],
-        };
+        task.sandbox = pod.to_owned();
+        task.stores = vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()];
         ends.push(worker.start_task(task, &code).await.address);
     }
     let set = get(ends[0], "/?op=set&key=a&value=1").await;
@@ -58,11 +56,42 @@ async fn containers_of_a_pod_share_its_stores_and_no_other_pod_does() {
         &code,
         json!({"keyValue": [{"name": "default", "store": "visits"}]}),
     );
-    task.stores.pod = "one".to_owned();
-    task.stores.stores = vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()];
+    task.sandbox = "one".to_owned();
+    task.stores = vec![serde_json::from_value(json!({"name": "visits", "memory": {}})).unwrap()];
     let anew = worker.start_task(task, &code).await.address;
     let said = get(anew, "/?op=exists&key=a").await;
     assert!(said.contains("false"), "{said}");
+}
+
+#[tokio::test]
+async fn a_store_in_a_file_is_written_by_a_worker_that_can_open_none() {
+    let code = guest("http_kv").await;
+    let grant = json!({"keyValue": [{"name": "default", "store": "visits"}]});
+    let task = |id, pod: &str| {
+        let mut task = granted(id, &code, grant.clone());
+        task.sandbox = pod.to_owned();
+        let store = json!({"name": "visits", "persistent": {"volume": "data"}});
+        task.stores = vec![serde_json::from_value(store).unwrap()];
+        task
+    };
+    let mut worker = Worker::start();
+    for (id, wanted) in [("one", "1"), ("beside", "2")] {
+        let ends = worker.start_task(task(id, "pod"), &code).await;
+        let said = get(ends.address, "/?op=increment&key=a&delta=1").await;
+        assert!(said.contains(&format!("\r\n{wanted}\n")), "{id}: {said}");
+    }
+    // Another pod opens the file for itself, and finds that it has a writer.
+    worker.send_task(task("other", "other"), &code).await;
+    let reason = worker.started("other").await.unwrap();
+    assert!(
+        reason.contains("store visits") && reason.contains("one writer"),
+        "{reason}"
+    );
+    // A worker that is killed leaves what it said was written.
+    let mut next = worker.killed();
+    let ends = next.start_task(task("one", "pod"), &code).await;
+    let said = get(ends.address, "/?op=increment&key=a&delta=1").await;
+    assert!(said.contains("\r\n3\n"), "{said}");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The file of a persistent store: opened under its lock, read, and opened again after an error of the disk.
 
 use crate::keyvalue::KeyValueError;
+use redb::backends::FileBackend;
 use redb::{
-    Builder, CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError,
-    TableDefinition, TableError, TransactionError, WriteTransaction,
+    CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    TableError, TransactionError, WriteTransaction,
 };
 use std::io;
 use std::ops::Bound;
@@ -62,17 +63,48 @@ pub struct Damaged(Box<dyn std::error::Error + Send + Sync>);
 /// An open file; for a while none, where the disk failed and it could not be opened again yet.
 #[derive(Debug)]
 pub(super) struct File {
-    path: PathBuf,
+    at: At,
     database: RwLock<Option<Database>>,
 }
 
+/// Where a store's file is.
+#[derive(Debug)]
+pub(super) enum At {
+    Path(PathBuf),
+    /// Somebody else has opened it, and gave it this name for messages.
+    Given(std::fs::File, PathBuf),
+}
+
+impl At {
+    pub(super) fn path(&self) -> &Path {
+        let (Self::Path(path) | Self::Given(_, path)) = self;
+        path
+    }
+
+    fn database(&self) -> Result<Database, DatabaseError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE);
+        match self {
+            Self::Path(path) => builder.create(path),
+            Self::Given(file, _) => {
+                let file = file.try_clone().map_err(StorageError::from)?;
+                builder.create_with_backend(FileBackend::new(file)?)
+            }
+        }
+    }
+}
+
 impl File {
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = open(path)?;
+    pub(super) fn open(at: At) -> Result<Self, OpenError> {
+        let database = open(&at)?;
         Ok(Self {
-            path: path.to_owned(),
+            at,
             database: RwLock::new(Some(database)),
         })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.at.path()
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
@@ -133,11 +165,11 @@ impl File {
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // Its lock goes with it.
         drop(guard.take());
-        match builder().create(&self.path) {
+        match self.at.database() {
             Ok(database) => *guard = Some(database),
             Err(error) => tracing::warn!(
                 "store {}: cannot be opened again after an error of the disk: {error}; trying again with the next call",
-                self.path.display()
+                self.path().display()
             ),
         }
     }
@@ -237,14 +269,9 @@ fn backend(error: &dyn std::error::Error) -> Failed {
     })
 }
 
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE);
-    builder
-}
-
-fn open(path: &Path) -> Result<Database, OpenError> {
-    if let Some(folder) = path.parent() {
+fn open(at: &At) -> Result<Database, OpenError> {
+    let path = at.path();
+    if let (At::Path(_), Some(folder)) = (at, path.parent()) {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Io {
             path: path.to_owned(),
             source,
@@ -252,7 +279,7 @@ fn open(path: &Path) -> Result<Database, OpenError> {
     }
     let mut tries = 0;
     let database = loop {
-        match builder().create(path) {
+        match at.database() {
             Err(DatabaseError::DatabaseAlreadyOpen) if tries < TRIES => {
                 tries += 1;
                 std::thread::sleep(PAUSE);

@@ -14,7 +14,7 @@ pub use file::{Damaged, OpenError};
 use super::sizes::{PAGE, Pages};
 use super::{KeyValue, KeyValueError, Keys, Sizes};
 use async_trait::async_trait;
-use file::File;
+use file::{At, File};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +41,20 @@ impl Persistent {
     ///
     /// Where another process has it open, where the file is no store, and where the system refuses.
     pub fn open(path: &Path, sizes: Sizes) -> Result<Self, OpenError> {
-        let file = Arc::new(File::open(path)?);
+        Self::at(At::Path(path.to_owned()), sizes)
+    }
+
+    /// Opens the store in a file that is open for reading and writing, or makes one in it. Messages call the file by `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Persistent::open`].
+    pub fn of_file(file: std::fs::File, name: &Path, sizes: Sizes) -> Result<Self, OpenError> {
+        Self::at(At::Given(file, name.to_owned()), sizes)
+    }
+
+    fn at(at: At, sizes: Sizes) -> Result<Self, OpenError> {
+        let file = Arc::new(File::open(at)?);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = {
             let file = Arc::clone(&file);
@@ -50,7 +63,7 @@ impl Persistent {
                 .spawn(move || writer::run(&file, queue))
         };
         let writer = writer.map_err(|source| OpenError::Io {
-            path: path.to_owned(),
+            path: file.path().to_owned(),
             source,
         })?;
         Ok(Self {

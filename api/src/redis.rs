@@ -1,4 +1,4 @@
-//! What a URL says: servers, how they belong together, who we are.
+//! The Redis servers that a service names, and what a URL says: servers, how they belong together, who we are.
 //!
 //! ```text
 //! redis://[user:password@]host[:6379][/database]
@@ -9,7 +9,56 @@
 //! `rediss://`, `rediss-sentinel://` and `rediss-cluster://` are the same over TLS. Names, passwords and so on are percent-encoded.
 
 use percent_encoding::percent_decode_str;
+use std::collections::BTreeSet;
 use std::fmt;
+
+use crate::{
+    Component, OutboundRule, Protocol, RedisChannel, RedisStore, RedisTrigger, ValueSource, WasmServiceSpec,
+};
+
+/// The port of a Redis that says no other.
+const PORT: u16 = 6379;
+/// The port of a sentinel that says no other.
+const SENTINEL_PORT: u16 = 26379;
+
+/// A Redis, as a manifest names it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Server<'a> {
+    /// Its URL.
+    pub url: Option<&'a str>,
+    /// Where its URL is read from.
+    pub url_from: Option<&'a ValueSource>,
+    /// Where the certificate authorities are read from.
+    pub authorities_from: Option<&'a ValueSource>,
+}
+
+macro_rules! servers {
+    ($($named:ident)*) => {$(
+        impl<'a> From<&'a $named> for Server<'a> {
+            fn from(named: &'a $named) -> Self {
+                Self {
+                    url: named.url.as_deref(),
+                    url_from: named.url_from.as_ref(),
+                    authorities_from: named.authorities_from.as_ref(),
+                }
+            }
+        }
+    )*};
+}
+
+servers!(RedisChannel RedisStore RedisTrigger);
+
+/// The servers that a component's channels and stores are on, and those whose messages call it.
+pub fn servers<'a>(component: &'a Component, spec: &'a WasmServiceSpec) -> Vec<Server<'a>> {
+    let capabilities = &component.capabilities;
+    let granted = |name: &str| capabilities.key_value.iter().any(|it| it.store == name);
+    let channels = capabilities.messaging.iter().map(|it| Server::from(&it.redis));
+    let stores = spec.stores.iter().filter(|it| granted(&it.name));
+    let stores = stores.filter_map(|it| it.redis.as_ref()).map(Server::from);
+    let triggers = spec.triggers.iter().filter(|it| it.component == component.name);
+    let triggers = triggers.filter_map(|it| it.redis.as_ref()).map(Server::from);
+    channels.chain(stores).chain(triggers).collect()
+}
 
 /// How servers belong together.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,7 +146,7 @@ impl Address {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let port = if kind == "-sentinel" { 26379 } else { 6379 };
+        let port = if kind == "-sentinel" { SENTINEL_PORT } else { PORT };
         let hosts = hosts
             .split(',')
             .map(|text| host(text, port).ok_or(UrlError::Host))
@@ -150,6 +199,27 @@ impl Address {
             Some(_) => Err(UrlError::Database),
             None => Ok(address),
         }
+    }
+
+    /// Where whoever uses it connects to, as rules for its network. Masters behind sentinels and the nodes of a cluster may be at any
+    /// address, for nobody knows before where they are; their ports are those of the URL, or 6379.
+    pub fn outbound(&self) -> Vec<OutboundRule> {
+        let rule = |host: &str, ports: Vec<u16>| OutboundRule {
+            host: host.to_owned(),
+            ports,
+            protocols: vec![Protocol::Tcp],
+            allow_private: true,
+        };
+        let mut rules: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|(host, port)| rule(host, vec![*port]))
+            .collect();
+        if self.topology != Topology::Single {
+            let ports: BTreeSet<_> = self.hosts.iter().map(|(_, port)| *port).chain([PORT]).collect();
+            rules.extend(["0.0.0.0/0", "::/0"].map(|all| rule(all, ports.iter().copied().collect())));
+        }
+        rules
     }
 }
 
@@ -253,6 +323,19 @@ mod tests {
         let address = Address::parse("redis-cluster://a:7001,b:7002").expect("a URL");
         assert_eq!(address.hosts, hosts(&[("a", 7001), ("b", 7002)]));
         assert!(address.topology == Topology::Cluster);
+    }
+
+    #[test]
+    fn connections_go_to_the_hosts_and_to_what_they_lead_to() {
+        let rules = |url: &str| -> Vec<(String, Vec<u16>)> {
+            let rules = Address::parse(url).expect("a URL").outbound();
+            rules.into_iter().map(|rule| (rule.host, rule.ports)).collect()
+        };
+        assert_eq!(rules("redis://cache:7000"), [("cache".to_owned(), vec![7000])]);
+        let found = rules("redis-sentinel://a,10.0.0.1/m");
+        assert_eq!(found[1], ("10.0.0.1".to_owned(), vec![26379]));
+        assert_eq!(found[2], ("0.0.0.0/0".to_owned(), vec![6379, 26379]));
+        assert_eq!(found.len(), 4);
     }
 
     #[test]
