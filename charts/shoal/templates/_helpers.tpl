@@ -80,7 +80,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
   resources: [deployments]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [batch]
-  resources: [jobs]
+  resources: [cronjobs, jobs]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, code};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -182,6 +182,7 @@ fn api(kind: Kind, namespace: &str, context: &Context) -> Api<DynamicObject> {
     let resource = match kind {
         Kind::Deployment => resource::<Deployment>(),
         Kind::Job => resource::<Job>(),
+        Kind::CronJob => resource::<CronJob>(),
         Kind::Service => resource::<Service>(),
         Kind::HorizontalPodAutoscaler => resource::<HorizontalPodAutoscaler>(),
         Kind::PodDisruptionBudget => resource::<PodDisruptionBudget>(),

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -34,6 +34,7 @@ pub(crate) struct Cache {
     pub(crate) budgets: Store<PodDisruptionBudget>,
     pub(crate) policies: Store<NetworkPolicy>,
     pub(crate) jobs: Indexed<Job>,
+    pub(crate) cron_jobs: Indexed<CronJob>,
     pub(crate) pods: Indexed<Pod>,
 }
 
@@ -57,14 +58,16 @@ impl Cache {
     pub(crate) fn watch(client: &Client, scope: &Scope) -> (Self, Vec<Touched>) {
         let mut streams = Vec::new();
         // An autoscaler's hand on a Deployment shows in its managed fields; of all else they are dead weight.
-        let deployments = watch(client, scope, &mut streams, false).0;
-        let services = watch(client, scope, &mut streams, true).0;
-        let autoscalers = watch(client, scope, &mut streams, true).0;
-        let budgets = watch(client, scope, &mut streams, true).0;
-        let policies = watch(client, scope, &mut streams, true).0;
-        let (store, names) = watch(client, scope, &mut streams, true);
+        let deployments = watch(client, scope, &mut streams, |_| {}).0;
+        let services = watch(client, scope, &mut streams, bare).0;
+        let autoscalers = watch(client, scope, &mut streams, bare).0;
+        let budgets = watch(client, scope, &mut streams, bare).0;
+        let policies = watch(client, scope, &mut streams, bare).0;
+        let (store, names) = watch(client, scope, &mut streams, bare);
         let jobs = Indexed { store, names };
-        let (store, names) = watch(client, scope, &mut streams, true);
+        let (store, names) = watch(client, scope, &mut streams, bare);
+        let cron_jobs = Indexed { store, names };
+        let (store, names) = watch(client, scope, &mut streams, told);
         let pods = Indexed { store, names };
         let cache = Self {
             deployments,
@@ -73,6 +76,7 @@ impl Cache {
             budgets,
             policies,
             jobs,
+            cron_jobs,
             pods,
         };
         (cache, streams)
@@ -88,6 +92,7 @@ impl Cache {
             self.budgets.wait_until_ready(),
             self.policies.wait_until_ready(),
             self.jobs.store.wait_until_ready(),
+            self.cron_jobs.store.wait_until_ready(),
             self.pods.store.wait_until_ready(),
         );
     }
@@ -97,6 +102,7 @@ impl Cache {
         match kind {
             Kind::Deployment => live(&self.deployments, namespace, name),
             Kind::Job => live(&self.jobs.store, namespace, name),
+            Kind::CronJob => live(&self.cron_jobs.store, namespace, name),
             Kind::Service => live(&self.services, namespace, name),
             Kind::HorizontalPodAutoscaler => live(&self.autoscalers, namespace, name),
             Kind::PodDisruptionBudget => live(&self.budgets, namespace, name),
@@ -106,13 +112,15 @@ impl Cache {
 
     /// The names of a service's objects of a kind.
     pub(crate) fn names(&self, kind: Kind, namespace: &str, service: &str) -> Vec<String> {
-        if kind == Kind::Job {
-            let jobs = self.jobs.of(namespace, service);
-            return jobs.iter().map(|job| job.name_any()).collect();
+        match kind {
+            Kind::Job => self.jobs.names_of(namespace, service),
+            Kind::CronJob => self.cron_jobs.names_of(namespace, service),
+            // All others are named as their service is.
+            _ => {
+                let live = self.live(kind, namespace, service);
+                live.map(|_| service.to_owned()).into_iter().collect()
+            }
         }
-        // All others are named as their service is.
-        let live = self.live(kind, namespace, service);
-        live.map(|_| service.to_owned()).into_iter().collect()
     }
 }
 
@@ -136,6 +144,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Indexed<K> {
         }
         found
     }
+
+    fn names_of(&self, namespace: &str, service: &str) -> Vec<String> {
+        let all = self.of(namespace, service);
+        all.iter().map(|it| it.name_any()).collect()
+    }
 }
 
 fn live<K>(store: &Store<K>, namespace: &str, name: &str) -> Option<Live>
@@ -149,7 +162,7 @@ where
     })
 }
 
-fn watch<K>(client: &Client, scope: &Scope, streams: &mut Vec<Touched>, lean: bool) -> (Store<K>, Names)
+fn watch<K>(client: &Client, scope: &Scope, streams: &mut Vec<Touched>, slim: fn(&mut K)) -> (Store<K>, Names)
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -168,11 +181,7 @@ where
         watcher::Config::default().labels(&ours),
     )
     .default_backoff()
-    .modify(move |object| {
-        if lean {
-            object.meta_mut().managed_fields = None;
-        }
-    })
+    .modify(slim)
     .reflect(writer)
     .touched_objects();
     let touched = objects.filter_map(move |object| {
@@ -189,10 +198,25 @@ where
     (store, names)
 }
 
+fn bare<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// What a pod was asked to be is in the objects that made it. There are many: those of runs that have ended stay for a while.
+fn told(pod: &mut Pod) {
+    bare(pod);
+    pod.spec = None;
+}
+
 /// The service that an object belongs to.
 fn touched<K: Resource<DynamicType = ()>>(object: &K, index: &Names) -> Option<ObjectRef<WasmService>> {
     let namespace = object.namespace()?;
-    let service = object.labels().get(labels::SERVICE)?.clone();
+    let labels = object.labels();
+    // The pods of a schedule have the second alone.
+    let service = labels
+        .get(labels::SERVICE)
+        .or_else(|| labels.get(labels::APP_NAME))?
+        .clone();
     let key = (namespace.clone(), service.clone());
     let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
     index.entry(key).or_default().insert(object.name_any());

@@ -37,6 +37,11 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether the API server will never take what it was given: a time zone that there is not, say.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Apply { source, .. } if code(source) == Some(422))
+    }
 }
 
 /// The HTTP status of an API server's refusal.

@@ -38,6 +38,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
     let cache = &context.cache;
     let deployment = cache.deployments.get(&ObjectRef::new(&name).within(&namespace));
     let jobs = cache.jobs.of(&namespace, &name);
+    let cron_jobs = cache.cron_jobs.of(&namespace, &name);
     let pods = cache.pods.of(&namespace, &name);
     Ok(Gathered {
         observed: Observed {
@@ -47,9 +48,11 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
             workload: Workload {
                 deployment: deployment.map(|it| (*it).clone()),
                 jobs: jobs.iter().map(|it| (**it).clone()).collect(),
+                cron_jobs: cron_jobs.iter().map(|it| (**it).clone()).collect(),
             },
             pods: pods.iter().map(|it| (**it).clone()).collect(),
             taken: None,
+            refused: None,
         },
         again,
     })

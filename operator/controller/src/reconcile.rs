@@ -42,14 +42,19 @@ async fn once(service: &WasmService, context: &Context) -> Result<Action, Error>
     let Gathered { mut observed, again } = gather(service, context).await?;
     let Plan { objects, mut status } = plan(service, &observed, &context.options);
     let mut written = Written::default();
-    let mut taken = None;
+    let mut stuck = None;
     if let Some(objects) = &objects {
         match apply::apply(service, objects, context).await {
             Ok(done) => written = done,
             Err(error @ Error::Taken { .. }) => {
                 observed.taken = Some(error.to_string());
                 status = plan(service, &observed, &context.options).status;
-                taken = Some(LONGEST);
+                stuck = Some(LONGEST);
+            }
+            Err(error) if error.is_refusal() => {
+                observed.refused = Some(error.to_string());
+                status = plan(service, &observed, &context.options).status;
+                stuck = Some(LONGEST);
             }
             Err(error) => return Err(error),
         }
@@ -59,7 +64,7 @@ async fn once(service: &WasmService, context: &Context) -> Result<Action, Error>
     }
     context.events.tell(service, &written, &status).await;
     context.failures.forget(service);
-    Ok(again.or(taken).map_or_else(Action::await_change, Action::requeue))
+    Ok(again.or(stuck).map_or_else(Action::await_change, Action::requeue))
 }
 
 /// What to do after a failure.

@@ -42,6 +42,8 @@ pub enum Reason {
     NotSupported,
     /// Accepted, Ready: an object of a name that the service needs is somebody else's.
     NameTaken,
+    /// Accepted, Ready: the API server does not take an object that the service needs.
+    Refused,
     /// ArtifactsResolved: all digests are known.
     Resolved,
     /// ArtifactsResolved, Ready: a registry did not give a digest.
@@ -60,6 +62,8 @@ pub enum Reason {
     NotServing,
     /// Ready: the current revision answers.
     RolledOut,
+    /// Ready: a CronJob of the current revision is there for each schedule.
+    Scheduled,
     /// Ready: it is on its way.
     Progressing,
     /// Ready: pods of the current revision can't start.

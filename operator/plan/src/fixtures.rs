@@ -33,6 +33,7 @@ pub(crate) fn observed() -> Observed {
         workload: Workload::default(),
         pods: Vec::new(),
         taken: None,
+        refused: None,
     }
 }
 

@@ -2,8 +2,8 @@
 //! the status that should be said. No client, no clock, no state: who watches, applies and waits is `operator/controller`.
 //!
 //! ```text
-//! spec ── accept ── artifacts ── place ──> Dedicated ── pod ── workload, service, autoscale, disruption, network ──> objects
-//! observed objects and pods ─────────────────────────── verdict ── conditions ──────────────────────────────────> status
+//! spec ── accept ── artifacts ── place ──> Dedicated ── parts ── pod ── workload, schedule, service, autoscale, … ──> objects
+//! observed objects and pods ────────────────────────── verdict ── runs ── conditions ──────────────────────────────> status
 //! ```
 
 mod accept;
@@ -17,10 +17,13 @@ mod network;
 pub mod nodes;
 mod object;
 mod observed;
+mod parts;
 mod place;
 mod pod;
 mod references;
 mod revision;
+mod runs;
+mod schedule;
 mod service;
 mod status;
 mod verdict;
@@ -47,7 +50,7 @@ pub struct Plan {
 /// Decides what should be there for `service`, and what should be said of it.
 pub fn plan(service: &WasmService, observed: &Observed, options: &Options) -> Plan {
     let refusal = accept::refusal(service).or_else(|| place::refusal(service));
-    let refusal = refusal.or_else(|| accept::taken(observed));
+    let refusal = refusal.or_else(|| accept::turned_away(observed));
     let artifacts = artifacts::of(service, observed);
     let objects = match (&refusal, artifacts.digests()) {
         (None, Some(digests)) => Some(workload::objects(service, &digests, observed, options)),

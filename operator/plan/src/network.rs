@@ -57,7 +57,7 @@ pub(crate) fn of(service: &WasmService) -> NetworkPolicy {
     NetworkPolicy {
         metadata: meta::of(service, meta::name(service)),
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(meta::selector(service)),
+            pod_selector: Some(meta::all_pods(service)),
             policy_types: Some(vec!["Egress".to_owned()]),
             egress: Some(egress),
             ingress: None,

@@ -3,7 +3,7 @@
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -17,6 +17,8 @@ pub enum Kind {
     Deployment,
     /// batch/v1
     Job,
+    /// batch/v1
+    CronJob,
     /// v1
     Service,
     /// autoscaling/v2
@@ -29,9 +31,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Deployment,
         Self::Job,
+        Self::CronJob,
         Self::Service,
         Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
@@ -60,6 +63,9 @@ impl Made for Deployment {
 }
 impl Made for Job {
     const KIND_OF_OURS: Kind = Kind::Job;
+}
+impl Made for CronJob {
+    const KIND_OF_OURS: Kind = Kind::CronJob;
 }
 impl Made for Service {
     const KIND_OF_OURS: Kind = Kind::Service;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -24,6 +24,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// That an object of a name that the service needs belongs to somebody else, and what to do.
     pub taken: Option<String>,
+    /// That the API server does not take an object that the service needs, in its words.
+    pub refused: Option<String>,
 }
 
 /// An image.
@@ -51,6 +53,8 @@ pub struct Workload {
     pub deployment: Option<Deployment>,
     /// The Jobs of a service that is run, of all revisions.
     pub jobs: Vec<Job>,
+    /// The CronJobs of its schedules.
+    pub cron_jobs: Vec<CronJob>,
 }
 
 /// What the operator was told when it was started.

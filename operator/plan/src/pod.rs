@@ -12,8 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shoal_api::{Component, Limits, Store, WasmService, labels, pod};
+use shoal_api::{Component, Limits, Store, Trigger, WasmService, labels, pod};
 
+use crate::parts::serves;
 use crate::{Observed, Options, Referred, images, meta, references, revision};
 
 /// The port that pods listen on.
@@ -27,25 +28,28 @@ const LINGER: i64 = 5;
 /// Any user but root. The shim gives a worker another of its own.
 const USER: i64 = 65532;
 
-/// What becomes of a pod whose components have ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Restart {
-    /// They are started again: they serve.
-    Always,
-    /// Its Job decides.
-    Never,
+/// What pods are there for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Role<'a> {
+    /// They wait for requests and messages, and are started again when they end.
+    Serve,
+    /// They come to an end, and their Job decides what then.
+    Job,
+    /// The same, for one point in time of a schedule.
+    Run(&'a Trigger),
 }
 
+/// The template for the components and triggers of `service`, which may be a part of a whole one.
 pub(crate) fn template(
     service: &WasmService,
     digests: &BTreeMap<String, String>,
     observed: &Observed,
     options: &Options,
-    restart: Restart,
+    role: Role<'_>,
 ) -> PodTemplateSpec {
     let spec = &service.spec;
     let containers = spec.components.iter();
-    let containers = containers.map(|component| container(service, component, digests, restart));
+    let containers = containers.map(|component| container(service, component, digests, role));
     let longest = spec
         .components
         .iter()
@@ -53,7 +57,10 @@ pub(crate) fn template(
     let longest = longest.max().unwrap_or_default().as_secs().saturating_add(1);
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(meta::labels(service)),
+            labels: Some(match role {
+                Role::Serve | Role::Job => meta::labels(service),
+                Role::Run(trigger) => meta::run_pod_labels(service, trigger),
+            }),
             annotations: Some(annotations(service, observed)),
             ..ObjectMeta::default()
         }),
@@ -66,7 +73,7 @@ pub(crate) fn template(
             enable_service_links: Some(false),
             image_pull_secrets: non_empty(spec.image_pull_secrets.clone()),
             volumes: non_empty(spec.volumes.clone()),
-            restart_policy: (restart == Restart::Never).then(|| "Never".to_owned()),
+            restart_policy: (role != Role::Serve).then(|| "Never".to_owned()),
             termination_grace_period_seconds: Some(
                 LINGER.saturating_add(i64::try_from(longest).unwrap_or(i64::MAX).min(86_400)),
             ),
@@ -79,13 +86,7 @@ pub(crate) fn template(
                 }),
                 ..PodSecurityContext::default()
             }),
-            topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-                max_skew: 1,
-                topology_key: "kubernetes.io/hostname".to_owned(),
-                when_unsatisfiable: "ScheduleAnyway".to_owned(),
-                label_selector: Some(meta::selector(service)),
-                ..TopologySpreadConstraint::default()
-            }]),
+            topology_spread_constraints: spread(service, role),
             ..PodSpec::default()
         }),
     };
@@ -105,9 +106,19 @@ pub(crate) fn revision(metadata: Option<&ObjectMeta>) -> Option<&str> {
         .map(String::as_str)
 }
 
-/// Whether a trigger calls anything over HTTP.
-pub(crate) fn serves(service: &WasmService) -> bool {
-    service.spec.triggers.iter().any(|trigger| trigger.http.is_some())
+/// Over the nodes, but for a run: there are no others of it.
+fn spread(service: &WasmService, role: Role<'_>) -> Option<Vec<TopologySpreadConstraint>> {
+    let spread = || TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(meta::selector(service)),
+        ..TopologySpreadConstraint::default()
+    };
+    match role {
+        Role::Serve | Role::Job => Some(vec![spread()]),
+        Role::Run(_) => None,
+    }
 }
 
 fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, String> {
@@ -167,7 +178,7 @@ fn container(
     service: &WasmService,
     component: &Component,
     digests: &BTreeMap<String, String>,
-    restart: Restart,
+    role: Role<'_>,
 ) -> Container {
     let image = component.image.as_deref().unwrap_or_default();
     let digest = digests
@@ -176,7 +187,7 @@ fn container(
         .unwrap_or_default();
     let mut env = component.env.clone();
     env.extend(pod::carried(component, &service.spec));
-    let listens = restart == Restart::Always && serves(service);
+    let listens = role == Role::Serve && serves(service);
     Container {
         name: component.name.clone(),
         image: Some(images::pinned(image, digest)),

@@ -7,9 +7,11 @@ use shoal_api::{WasmService, WasmServiceStatus, labels};
 
 use crate::artifacts::Artifacts;
 use crate::conditions::{Reason, Refusal, Said, State, Type, condition, said};
-use crate::pod::{revision, serves};
+use crate::parts::{deploys, schedules, serves};
+use crate::pod::revision;
+use crate::runs::Schedule;
 use crate::verdict::{Failure, failures};
-use crate::{Kind, Object, Observed, Options, autoscale, meta, place};
+use crate::{Kind, Object, Observed, Options, autoscale, meta, place, revision as revisions, runs, schedule};
 
 pub(crate) fn of(
     service: &WasmService,
@@ -25,7 +27,8 @@ pub(crate) fn of(
     let failures = wanted
         .as_deref()
         .map_or(Vec::new(), |it| failures(&observed.pods, it));
-    let progress = progress(service, observed, wanted.as_deref(), &failures);
+    let schedules = objects.map_or(Vec::new(), |it| runs::of(observed, it));
+    let progress = progress(service, observed, wanted.as_deref(), &failures, &schedules);
     let failed = artifacts.failures();
     let replicas = observed
         .workload
@@ -45,8 +48,8 @@ pub(crate) fn of(
     } else {
         said(State::Unknown, Reason::Pending, "")
     };
-    let granted = granted(&failures, &progress);
-    let available = available(serving, replicas);
+    let granted = granted(&failures, &schedules, &progress);
+    let available = available(service, observed, replicas);
     let ready = [&accepted, &resolved]
         .into_iter()
         .find(|it| it.state != State::True)
@@ -76,9 +79,23 @@ pub(crate) fn of(
         placement: Some(place::DEDICATED.to_owned()),
         replicas: Some(replicas.and_then(|it| it.replicas).unwrap_or(0)),
         // What serves is the last that was rolled out.
-        revision: if done { wanted } else { before.revision },
+        revision: if done {
+            wanted.or_else(|| runs_of(&schedules))
+        } else {
+            before.revision
+        },
         components: artifacts.status(),
         selector: Some(labels::selector(&name)),
+    }
+}
+
+/// The revision of a service that has schedules alone.
+fn runs_of(schedules: &[Schedule]) -> Option<String> {
+    let all: Vec<_> = schedules.iter().map(|it| it.revision.as_str()).collect();
+    match all.as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        several => Some(revisions::over(several)),
     }
 }
 
@@ -91,14 +108,21 @@ fn wanted(objects: &[Object]) -> Option<String> {
     labels[labels::REVISION].as_str().map(str::to_owned)
 }
 
-fn granted(failures: &[Failure], progress: &Said) -> Said {
+fn granted(failures: &[Failure], schedules: &[Schedule], progress: &Said) -> Said {
     let denied: Vec<_> = failures
         .iter()
+        .chain(schedules.iter().flat_map(Schedule::not_started))
         .filter(|it| it.not_granted)
         .map(|it| it.text.as_str())
         .collect();
     if !denied.is_empty() {
         said(State::False, Reason::NotGranted, denied.join("; "))
+    } else if schedules.iter().any(|it| !it.has_run()) {
+        said(
+            State::Unknown,
+            Reason::Pending,
+            "the first run of each schedule shows it",
+        )
     } else if progress.state == State::True {
         said(State::True, Reason::Granted, "")
     } else {
@@ -106,9 +130,16 @@ fn granted(failures: &[Failure], progress: &Said) -> Said {
     }
 }
 
-fn available(serving: bool, replicas: Option<&DeploymentStatus>) -> Said {
+fn available(service: &WasmService, observed: &Observed, replicas: Option<&DeploymentStatus>) -> Said {
     let ready = replicas.and_then(|it| it.available_replicas).unwrap_or(0);
-    match (serving, ready) {
+    let made = |name: String| {
+        let mut cron_jobs = observed.workload.cron_jobs.iter();
+        cron_jobs.any(|it| it.metadata.name.as_ref() == Some(&name))
+    };
+    let mut triggers = schedules(service);
+    let missing = triggers.any(|it| !made(schedule::name(&meta::name(service), &it.name)));
+    match (deploys(service), ready) {
+        (false, _) if missing => said(State::False, Reason::Pending, "not all of its CronJobs are there"),
         (false, _) => said(State::True, Reason::NotServing, ""),
         (true, 0) => said(State::False, Reason::NoPodReady, "no pod is ready"),
         (true, _) => said(State::True, Reason::PodsReady, ""),
@@ -116,15 +147,29 @@ fn available(serving: bool, replicas: Option<&DeploymentStatus>) -> Said {
 }
 
 /// How far the revision that should run has come.
-fn progress(service: &WasmService, observed: &Observed, wanted: Option<&str>, failures: &[Failure]) -> Said {
-    let Some(wanted) = wanted else {
-        return said(State::Unknown, Reason::Pending, "");
-    };
-    if serves(service) {
-        let deployment = observed.workload.deployment.as_ref();
-        rollout(service, deployment, wanted, failures)
-    } else {
-        run(&observed.workload.jobs, wanted, failures)
+fn progress(
+    service: &WasmService,
+    observed: &Observed,
+    wanted: Option<&str>,
+    failures: &[Failure],
+    schedules: &[Schedule],
+) -> Said {
+    let pods = wanted.map(|wanted| {
+        if deploys(service) {
+            let deployment = observed.workload.deployment.as_ref();
+            rollout(service, deployment, wanted, failures)
+        } else {
+            run(&observed.workload.jobs, wanted, failures)
+        }
+    });
+    match (pods, runs::progress(schedules)) {
+        (Some(pods), Some(runs)) if pods.state == State::True && runs.state == State::True => Said {
+            message: runs.message,
+            ..pods
+        },
+        (Some(pods), Some(runs)) if pods.state == State::True => runs,
+        (Some(said), _) | (None, Some(said)) => said,
+        (None, None) => said(State::Unknown, Reason::Pending, ""),
     }
 }
 

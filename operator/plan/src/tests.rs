@@ -229,10 +229,6 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "components: [{name: web, image: r.example/web:1}]\nstores: [{name: m, memory: {}}, {name: s, persistent: {volume: v}}]\nvolumes: [{name: v, emptyDir: {}}]\nscaling: {maxReplicas: 2}",
             "spec.stores[1].persistent",
         ),
-        (
-            "components: [{name: web, image: r.example/web:1}]\ntriggers: [{name: t, component: web, schedule: {cron: '* * * * *'}}]",
-            "spec.triggers[0]",
-        ),
     ] {
         let service = service(spec);
         let plan = plan(&service, &resolved(&service), &Options::default());
@@ -252,6 +248,18 @@ fn a_name_that_is_taken_is_said() {
     let plan = plan(&service, &observed, &Options::default());
     assert_eq!(plan.objects, None);
     is(&plan, Type::Accepted, "False", "NameTaken");
+}
+
+#[test]
+fn what_the_api_server_does_not_take_is_said() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    observed.refused = Some("Service greeter: spec.ports: Invalid value".to_owned());
+    let plan = plan(&service, &observed, &Options::default());
+    assert_eq!(plan.objects, None);
+    is(&plan, Type::Accepted, "False", "Refused");
+    is(&plan, Type::Ready, "False", "Refused");
+    assert!(condition(&plan, Type::Ready).message.contains("spec.ports"));
 }
 
 #[test]

@@ -13,10 +13,15 @@ pub(crate) struct Failure {
     pub(crate) text: String,
     /// Whether it is for want of a grant.
     pub(crate) not_granted: bool,
+    /// Whether it ran, and failed then.
+    pub(crate) ran: bool,
 }
 
 /// Reasons to wait that are no failure.
 const WELL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// Ends of a container that never ran, as containerd and kubelet name them.
+const NEVER_RAN: [&str; 3] = ["StartError", "ContainerCannotRun", "ContainerStatusUnknown"];
 
 /// The failures of the pods of that revision, each once.
 pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
@@ -34,7 +39,8 @@ pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
     found
 }
 
-fn of_pod(pod: &Pod) -> Vec<Failure> {
+/// The failures of a pod.
+pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
     let Some(status) = &pod.status else {
         return Vec::new();
     };
@@ -47,6 +53,7 @@ fn of_pod(pod: &Pod) -> Vec<Failure> {
             condition.message.as_deref().unwrap_or_default()
         ),
         not_granted: false,
+        ran: false,
     });
     let containers = status
         .container_statuses
@@ -84,5 +91,11 @@ fn of_container(container: &ContainerStatus) -> Option<Failure> {
         }
     }
     let not_granted = text.contains(NOT_GRANTED);
-    Some(Failure { text, not_granted })
+    let ended = state.terminated.as_ref();
+    let ran = ended.is_some_and(|it| !NEVER_RAN.contains(&it.reason.as_deref().unwrap_or_default()));
+    Some(Failure {
+        text,
+        not_granted,
+        ran: ran && !not_granted,
+    })
 }

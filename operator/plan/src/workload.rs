@@ -1,4 +1,5 @@
-//! All objects of a service: a Deployment where it is called, a Job where it is run once, and what belongs to either.
+//! All objects of a service: a Deployment where it is called, a CronJob for each of its schedules, a Job where it is run once, and what
+//! belongs to them.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,9 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use shoal_api::WasmService;
 
-use crate::pod::{Restart, revision, serves, template};
-use crate::{Object, Observed, Options, autoscale, disruption, meta, network, service};
+use crate::parts::{deployed, deploys, serves};
+use crate::pod::{Role, revision, template};
+use crate::{Object, Observed, Options, autoscale, disruption, meta, network, schedule, service};
 
 /// How long pods of a new revision may take to become ready, before the service's condition says that they don't. In seconds.
 const PROGRESS: i32 = 120;
@@ -20,15 +22,21 @@ pub(crate) fn objects(
     options: &Options,
 ) -> Vec<Object> {
     let mut objects = vec![Object::new(&network::of(wasm_service))];
-    if serves(wasm_service) {
-        let deployment = deployment(wasm_service, digests, observed, options);
+    if deploys(wasm_service) {
+        let deployment = deployment(&deployed(wasm_service), digests, observed, options);
         objects.push(Object::new(&deployment));
+    }
+    if serves(wasm_service) {
         objects.push(Object::new(&service::of(wasm_service)));
         objects.extend(autoscale::of(wasm_service).as_ref().map(Object::new));
         objects.extend(disruption::of(wasm_service).as_ref().map(Object::new));
-    } else {
+    }
+    if wasm_service.spec.triggers.is_empty() {
         objects.push(Object::new(&job(wasm_service, digests, observed, options)));
     }
+    // Last, as the API server knows more of points in time than the schema does: what it refuses keeps nothing else back.
+    let cron_jobs = schedule::of(wasm_service, digests, observed, options);
+    objects.extend(cron_jobs.map(|it| Object::new(&it)));
     objects
 }
 
@@ -44,7 +52,7 @@ fn deployment(
         spec: Some(DeploymentSpec {
             replicas: autoscale::desired(service, current),
             selector: meta::selector(service),
-            template: template(service, digests, observed, options, Restart::Always),
+            template: template(service, digests, observed, options, Role::Serve),
             strategy: Some(strategy(service)),
             progress_deadline_seconds: Some(PROGRESS),
             revision_history_limit: Some(3),
@@ -79,7 +87,7 @@ fn job(
     observed: &Observed,
     options: &Options,
 ) -> Job {
-    let template = template(service, digests, observed, options, Restart::Never);
+    let template = template(service, digests, observed, options, Role::Job);
     let revision = revision(template.metadata.as_ref()).unwrap_or_default();
     Job {
         metadata: meta::of(service, format!("{}-{revision}", meta::name(service))),

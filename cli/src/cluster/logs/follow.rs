@@ -33,7 +33,7 @@ pub(super) async fn follow(
     writer: &mut Writer<'_>,
 ) -> Outcome {
     let (sender, mut receiver) = channel(WAITING);
-    let config = Config::default().labels(&labels::selector(service));
+    let config = Config::default().labels(&labels::all_pods(service));
     let mut events = pin!(watcher(pods.clone(), config).default_backoff());
     let mut seen = Seen::default();
     // Those that are there from the start were asked about with --since and --tail; of those that come later, all is new.

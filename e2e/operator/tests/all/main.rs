@@ -12,3 +12,4 @@ mod leadership;
 mod many;
 mod refusals;
 mod rollout;
+mod schedule;

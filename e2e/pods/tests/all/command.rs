@@ -127,7 +127,10 @@ fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
 /// A deployment as the operator would make it of the service.
 fn workload(image: &str, replicas: u32) -> Value {
     let mut object = deployment("app", image, replicas);
-    object["spec"]["template"]["metadata"]["labels"]["shoal.dev/service"] = json!("app");
+    let labels = &mut object["spec"]["template"]["metadata"]["labels"];
+    labels["shoal.dev/service"] = json!("app");
+    labels["app.kubernetes.io/name"] = json!("app");
+    labels["app.kubernetes.io/managed-by"] = json!("shoal-operator");
     object
 }
 

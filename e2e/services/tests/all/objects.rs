@@ -98,3 +98,28 @@ fn a_service_that_nobody_calls_any_more_becomes_a_job_and_back() {
         left => Err(format!("{left} jobs")),
     });
 }
+
+#[test]
+fn a_schedule_comes_changes_and_goes() {
+    installed();
+    let space = Space::new("schedules");
+    let without = manifest::service("report", &guests::image("http_hello"));
+    let mut report = without.clone();
+    let program = json!({"name": "program", "image": guests::image("command_hello")});
+    report["spec"]["components"].as_array_mut().unwrap().push(program);
+    // No minute comes while the test runs.
+    let tick = |cron: &str| json!({"name": "yearly", "component": "program", "schedule": {"cron": cron}});
+    report["spec"]["triggers"]
+        .as_array_mut()
+        .unwrap()
+        .push(tick("0 0 29 2 *"));
+    space.apply(&report);
+    space.kubectl(&["wait", "--for=create", "cronjob/report-yearly", "--timeout=60s"]);
+    report["spec"]["triggers"][1] = tick("0 1 29 2 *");
+    space.apply(&report);
+    space.until("cronjob", "report-yearly", |it| {
+        (it["spec"]["schedule"] == "0 1 29 2 *").then_some(())
+    });
+    space.apply(&without);
+    space.kubectl(&["wait", "--for=delete", "cronjob/report-yearly", "--timeout=60s"]);
+}
