@@ -25,6 +25,9 @@ pub const TRUST_DOMAIN: &str = "shoal.dev/trust-domain";
 pub const TRIGGERS: &str = "shoal.dev/triggers";
 /// A pod's annotation: the stores that its components may be granted, in the words of a WasmService's `stores`, as YAML.
 pub const STORES: &str = "shoal.dev/stores";
+/// A pod's annotation, with a dot and a container's name behind it: which imports of its component others of the pod provide, in the words
+/// of a WasmService's `links`, as YAML. They become one component with it; their containers have to be started before.
+pub const LINKS: &str = "shoal.dev/links";
 /// A pod's annotation: the name of the service that it is a replica of. What replicas share is called by it: keys in Redis, files on
 /// volumes, consumer groups.
 pub const SERVICE: &str = crate::labels::SERVICE;
@@ -95,6 +98,21 @@ fn is_label(text: &str) -> bool {
         && text.chars().all(inner)
         && !text.starts_with('-')
         && !text.ends_with('-')
+}
+
+/// The components that others of the pod have in themselves, by their links. Mistakes in these are told where they are read.
+pub fn linked(annotations: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let links = annotations
+        .iter()
+        .filter(|(key, _)| key.strip_prefix(LINKS).is_some_and(|it| it.starts_with('.')));
+    let links = links.filter_map(|(key, text)| manifest::value(text, key).ok());
+    let named = |links: Value| -> Vec<String> {
+        let links = links.as_array().into_iter().flatten();
+        links
+            .filter_map(|link| Some(link["component"].as_str()?.to_owned()))
+            .collect()
+    };
+    links.flat_map(named).collect()
 }
 
 /// Reads which paths the components of a pod answer; none where its annotations don't say.
@@ -182,14 +200,25 @@ pub fn program(
             .or_else(|| annotations.get_key_value(key))?;
         read_value(name, text)
     };
-    let (capabilities, limits) = (read(CAPABILITIES), read(LIMITS));
+    let (capabilities, limits, links) = (read(CAPABILITIES), read(LIMITS), read(LINKS));
     let stores = annotations.get(STORES).and_then(|text| read_value(STORES, text));
     if !problems.is_empty() {
         return Err(problems);
     }
     let mut component = Map::new();
     let mut fields = Vec::new();
-    for (field, read) in [("capabilities", capabilities), ("limits", limits)] {
+    let linked = links.iter().flat_map(|(_, links)| links.as_array()).flatten();
+    let linked: BTreeSet<_> = linked.filter_map(|link| link["component"].as_str()).collect();
+    // Whether they are in the pod, it shows when they are composed.
+    let linked = linked.into_iter().filter(|name| *name != container.name);
+    let others: Vec<_> = linked
+        .map(|name| json!({"name": name, "file": "image"}))
+        .collect();
+    for (field, read) in [
+        ("capabilities", capabilities),
+        ("limits", limits),
+        ("links", links),
+    ] {
         if let Some((name, value)) = read {
             component.insert(field.to_owned(), value);
             fields.push((format!("spec.components[0].{field}"), name));
@@ -210,7 +239,9 @@ pub fn program(
         spec.insert("stores".to_owned(), value);
         fields.push(("spec.stores".to_owned(), name));
     }
-    spec.insert("components".to_owned(), json!([component]));
+    let mut components = vec![Value::Object(component)];
+    components.extend(others);
+    spec.insert("components".to_owned(), Value::Array(components));
     let service = validated(Value::Object(spec));
     let service = service.map_err(|problems| renamed(problems, &fields))?;
     let mut stores = service.spec.stores;
@@ -262,22 +293,16 @@ fn validated(spec: Value) -> Result<WasmService, Vec<Problem>> {
 
 /// What a component of a WasmService may hold and one of a pod does not yet. It is refused, never ignored.
 pub fn unsupported(component: &Component) -> Vec<Problem> {
-    let Component {
-        links, capabilities, ..
-    } = component;
-    let held = [
-        ("links", !links.is_empty(), "links between components"),
-        (
-            "capabilities.filesystem",
-            !capabilities.filesystem.is_empty(),
-            "volumes",
-        ),
-    ];
-    let problem = |(field, _, what)| unreadable(field, format!("{what}: not supported in a pod yet"));
-    held.into_iter()
-        .filter(|(_, held, _)| *held)
-        .map(problem)
-        .collect()
+    let later = |field: &str, what| unreadable(field, format!("{what}: not supported in a pod yet"));
+    let links = component.links.iter().enumerate();
+    let services = links.filter(|(_, link)| link.service.is_some());
+    let mut found: Vec<_> = services
+        .map(|(index, _)| later(&format!("links[{index}].service"), "a link to another service"))
+        .collect();
+    if !component.capabilities.filesystem.is_empty() {
+        found.push(later("capabilities.filesystem", "volumes"));
+    }
+    found
 }
 
 fn variable((name, value): (String, String)) -> k8s_openapi::api::core::v1::EnvVar {

@@ -138,6 +138,26 @@ fn stores_are_those_of_a_manifest_that_it_is_granted() {
 }
 
 #[test]
+fn links_lead_to_others_of_the_pod() {
+    let text = "[{import: 'acme:shop/cart', component: cart}]";
+    let said = annotations(&[("shoal.dev/links.web", text)]);
+    let component = program(&container(), &said).unwrap().component;
+    assert_eq!(component.links[0].component.as_deref(), Some("cart"));
+    assert!(unsupported(&component).is_empty());
+    assert_eq!(linked(&said), BTreeSet::from(["cart".to_owned()]));
+    let service = annotations(&[("shoal.dev/links.web", "[{import: 'a:b/c', service: other}]")]);
+    let component = program(&container(), &service).unwrap().component;
+    assert_eq!(unsupported(&component)[0].field, "links[0].service");
+    let own = annotations(&[("shoal.dev/links.web", "[{import: 'a:b/c', component: web}]")]);
+    let problems = program(&container(), &own).unwrap_err();
+    assert!(
+        problems[0].to_string().contains("shoal.dev/links.web]"),
+        "{}",
+        problems[0]
+    );
+}
+
+#[test]
 fn what_replicas_share_needs_a_name() {
     let granted = "keyValue: [{name: default, store: visits}]";
     for (store, field) in [

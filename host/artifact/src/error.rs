@@ -337,6 +337,13 @@ pub enum ArtifactError {
     #[error(transparent)]
     Compile(#[from] shoal_compile::CompileError),
 
+    /// Components that are linked do not fit together.
+    #[error("{reason}")]
+    Unfit {
+        /// Which, and why, in the words of the manifest.
+        reason: String,
+    },
+
     /// The failure of an operation that several callers shared.
     #[error(transparent)]
     Shared(#[from] Arc<ArtifactError>),

@@ -48,7 +48,7 @@ mod unpack;
 
 pub use cache::{Artifact, Cache};
 pub use compiled::Compiled;
-pub use composed::Member;
+pub use composed::{Composed, Member};
 pub use digest::Digest;
 pub use error::ArtifactError;
 pub use format::Format;

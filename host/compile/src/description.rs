@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What is known of a component without running it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
     /// What the artifact was.
@@ -31,20 +31,22 @@ impl Description {
 }
 
 /// What an artifact was before it was compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// A component.
+    #[default]
     Component,
     /// A core module of WASI preview 1, which was adapted.
     CoreModule,
 }
 
 /// Which of the two engines a component is compiled for and runs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Variant {
     /// Neither `async` functions nor streams nor futures: WASI 0.2.
+    #[default]
     Plain,
     /// The component model's concurrency: WASI 0.3.
     Concurrent,

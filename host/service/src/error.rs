@@ -23,10 +23,7 @@ pub enum ServiceError {
         /// What went wrong.
         source: ArtifactError,
     },
-    /// The components are linked in a way that can't be.
-    #[error(transparent)]
-    Compose(#[from] shoal_compose::ComposeError),
-    /// The components do not fit together.
+    /// The components are linked in a way that can't be, or do not fit together.
     #[error("{reason}")]
     Unfit {
         /// Which, and why, in the words of the manifest.

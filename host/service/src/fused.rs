@@ -5,8 +5,6 @@ use crate::machine::Ready;
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmServiceSpec};
 use shoal_artifact::{Artifact, ArtifactError, Member, Progress};
-use shoal_compile::{CompileError, Link};
-use shoal_compose::ComposeError;
 
 /// A service's components, and their artifacts in the same order.
 pub(crate) struct Members<'a> {
@@ -35,76 +33,26 @@ impl Host {
         root: usize,
         progress: &dyn Progress,
     ) -> Result<(Ready, Vec<usize>), ServiceError> {
-        let (Some(component), Some(artifact)) = (members.components.get(root), members.artifacts.get(root))
-        else {
+        let Some(component) = members.components.get(root) else {
             return Err(ServiceError::Manifest(Vec::new()));
         };
         let failed = |source| ServiceError::Artifact {
             component: component.name.clone(),
             source,
         };
-        let links: Vec<Vec<Link>> = members.components.iter().map(links).collect();
-        if links.get(root).is_none_or(Vec::is_empty) {
-            let ready = self.compile(artifact, progress).await.map_err(failed)?;
-            return Ok((ready, vec![root]));
-        }
-        let order = order(&component.name, members.components, &links)?;
-        let chosen: Vec<_> = order
+        let all: Vec<_> = members
+            .components
             .iter()
-            .filter_map(|at| {
-                Some(Member {
-                    name: &members.components.get(*at)?.name,
-                    artifact: members.artifacts.get(*at)?,
-                    links: links.get(*at)?,
-                })
-            })
+            .zip(members.artifacts)
+            .map(|(component, artifact)| Member { component, artifact })
             .collect();
-        let made = self.composed(&chosen).await.map_err(|error| match error {
-            ArtifactError::Compile(CompileError::Compose { reason }) => ServiceError::Unfit { reason },
+        let whole = self.composed(root, &all).await.map_err(|error| match error {
+            ArtifactError::Unfit { reason } => ServiceError::Unfit { reason },
             error => failed(error),
         })?;
-        let ready = self.compile(&made, progress).await.map_err(failed)?;
-        Ok((ready, order))
+        let ready = self.compile(&whole.artifact, progress).await.map_err(failed)?;
+        Ok((ready, whole.places))
     }
-}
-
-/// The places of `root` and of all that it is linked to, itself first.
-fn order(root: &str, components: &[Component], links: &[Vec<Link>]) -> Result<Vec<usize>, ComposeError> {
-    let links: Vec<Vec<_>> = links
-        .iter()
-        .map(|links| {
-            let links = links.iter();
-            let links = links.map(|Link { import, part }| shoal_compose::Link {
-                import: import.clone(),
-                part: part.clone(),
-            });
-            links.collect()
-        })
-        .collect();
-    let parts: Vec<_> = components
-        .iter()
-        .zip(&links)
-        .map(|(component, links)| shoal_compose::Part {
-            name: &component.name,
-            wasm: &[],
-            links,
-        })
-        .collect();
-    shoal_compose::order(root, &parts)
-}
-
-/// The links of a component within its service.
-fn links(component: &Component) -> Vec<Link> {
-    component
-        .links
-        .iter()
-        .filter_map(|link| {
-            Some(Link {
-                import: link.import.clone(),
-                part: link.component.clone()?,
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use crate::neighbours::Neighbourhood;
 use crate::redis::Clients;
 use crate::stores::Stores;
 use shoal_api::{Component, ImagePullPolicy};
-use shoal_artifact::{Artifact, ArtifactError, Cache, FetchOptions, Member, Progress, PullPolicy, Source};
+use shoal_artifact::{
+    Artifact, ArtifactError, Cache, Composed, FetchOptions, Member, Progress, PullPolicy, Source,
+};
 use shoal_capability::LogSink;
 use shoal_compile::Compiler;
 use shoal_engine::PoolOptions;
@@ -121,8 +123,12 @@ impl Host {
     }
 
     /// One component out of several that are linked.
-    pub(crate) async fn composed(&self, members: &[Member<'_>]) -> Result<Artifact, ArtifactError> {
-        self.cache.composed(members, &self.compiler).await
+    pub(crate) async fn composed(
+        &self,
+        root: usize,
+        members: &[Member<'_>],
+    ) -> Result<Composed, ArtifactError> {
+        self.cache.composed(root, members, &self.compiler).await
     }
 
     pub(crate) async fn load_from(

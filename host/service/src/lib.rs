@@ -42,7 +42,7 @@ pub use command::{Command, Exit, Program};
 pub use error::ServiceError;
 pub use host::{Host, HostOptions, Logs, default_policy};
 pub use links::{Crossing, ServiceLink};
-pub use pods::{Due, PodComponent, Pods, Serving};
+pub use pods::{Due, PodComponent, PodPart, Pods, Serving};
 pub use prepare::{Service, ServiceComponent};
 pub use runtime::runtime;
 pub use stores::StoreError;

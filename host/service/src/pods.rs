@@ -5,7 +5,7 @@ use crate::channels;
 use crate::command::variables;
 use crate::events::EventComponent;
 use crate::machine::{Callable, Callers, Machine, Ready};
-use crate::prepare::granted;
+use crate::prepare::{granted, with_linked};
 use crate::redis::Clients;
 use crate::respond::HttpComponent;
 use crate::stores::{self, PodParts, PodStores};
@@ -15,7 +15,7 @@ use crate::values::{self, Objects};
 use crate::world::{CALLABLE, EVENTS};
 use crate::{Program, ServiceError, Usage};
 use shoal_api::pod::{TRIGGERS, Values};
-use shoal_api::{Component, Store, Trigger};
+use shoal_api::{Component, Problem, Store, Trigger};
 use shoal_capability::{Dialer, GrantsBuilder, LogSink, Stdio};
 use shoal_compile::Description;
 use shoal_engine::{EngineError, Fault, PoolOptions};
@@ -56,6 +56,22 @@ pub struct PodComponent<'a> {
     pub files: BTreeMap<String, File>,
     /// The triggers that call it, but for HTTP.
     pub triggers: &'a [Trigger],
+    /// Those that are in its code, in the order of their places from 1 on.
+    pub parts: Vec<PodPart<'a>>,
+}
+
+/// A component of a pod that is in another one's code. It keeps its own grants.
+pub struct PodPart<'a> {
+    /// Its name, arguments, variables, capabilities and limits.
+    pub component: &'a Component,
+    /// Who resolves and connects for it.
+    pub dialer: Arc<dyn Dialer>,
+    /// Where its output goes.
+    pub logs: Arc<dyn LogSink>,
+    /// What its grants and stores refer to.
+    pub values: &'a Values,
+    /// The stores that it is granted.
+    pub stores: &'a [Store],
 }
 
 /// Runs components of pods.
@@ -85,9 +101,21 @@ struct Furnished<'a> {
     pod: &'a str,
     service: (&'a str, &'a str),
     component: &'a Component,
+    /// All that are in it, with their places, itself first.
+    parts: Vec<(usize, &'a Component)>,
     ready: Ready,
     grants: GrantsBuilder,
     planned: Vec<Planned>,
+}
+
+/// What grants of a component are made of.
+struct Given<'a> {
+    component: &'a Component,
+    dialer: &'a Arc<dyn Dialer>,
+    logs: Arc<dyn LogSink>,
+    objects: &'a Objects,
+    clients: &'a Clients,
+    stores: &'a [Store],
 }
 
 impl Pods {
@@ -183,7 +211,7 @@ impl Pods {
     ) -> Result<(Callable, Vec<Planned>), ServiceError> {
         let Furnished {
             pod,
-            component,
+            parts,
             ready,
             grants,
             planned,
@@ -193,9 +221,7 @@ impl Pods {
             services: false,
             events,
         };
-        let callable = self
-            .machine
-            .callable(pod, &[(0, component)], ready, grants, callers)?;
+        let callable = self.machine.callable(pod, &parts, ready, grants, callers)?;
         Ok((callable, planned))
     }
 }
@@ -214,34 +240,37 @@ impl<'a> PodComponent<'a> {
             logs,
             values,
             stores,
-            files,
+            mut files,
             triggers,
+            parts,
         } = self;
-        let mut problems = shoal_api::pod::unsupported(component);
-        let (objects, at) = (Objects::from(values), "component");
+        let mut problems = Vec::new();
+        let objects = Objects::from(values);
         let clients = Clients::through(Arc::clone(&dialer));
-        let config = &component.capabilities.config;
-        let parts = PodParts {
+        let mut kept = PodParts {
             pod: id,
             service,
+            files: &mut files,
+        };
+        let given = Given {
+            component,
+            dialer: &dialer,
+            logs,
             objects: &objects,
-            files,
+            clients: &clients,
+            stores,
         };
-        let opened = open.of(stores, parts, &clients, &mut problems).await?;
-        let mut grants = GrantsBuilder {
-            env: variables(component)?,
-            config: values::configuration(config, at, &objects, &mut problems),
-            secrets: values::secrets(component, at, &objects, &mut problems),
-            channels: channels::granted(component, at, (&clients, &objects), &mut problems),
-            stdio: Stdio::Lines {
-                sink: logs,
-                rate: component.limits.log_rate.bytes(),
-            },
-            stores: stores::granted(component, &opened),
-            ..granted(pod, component)?
-        };
-        if let Some(network) = &mut grants.network {
-            network.dialer = dialer;
+        let mut grants = vec![given.grants(pod, open, &mut kept, &mut problems).await?];
+        for part in &parts {
+            let given = Given {
+                component: part.component,
+                dialer: &part.dialer,
+                logs: Arc::clone(&part.logs),
+                objects: &Objects::from(part.values),
+                clients: &Clients::through(Arc::clone(&part.dialer)),
+                stores: part.stores,
+            };
+            grants.push(given.grants(pod, open, &mut kept, &mut problems).await?);
         }
         let planned = triggers::plan(
             (triggers, &format!("metadata.annotations[{TRIGGERS}]")),
@@ -258,14 +287,55 @@ impl<'a> PodComponent<'a> {
             compiled,
             description,
         };
+        let parts = parts.into_iter().map(|part| part.component);
+        let parts: Vec<_> = std::iter::once(component).chain(parts).enumerate().collect();
         Ok(Furnished {
             pod,
             service,
             component,
+            grants: with_linked(&grants, &parts)?,
+            parts,
             ready,
-            grants,
             planned,
         })
+    }
+}
+
+impl Given<'_> {
+    async fn grants(
+        self,
+        pod: &str,
+        open: &PodStores,
+        kept: &mut PodParts<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<GrantsBuilder, ServiceError> {
+        let Self {
+            component,
+            dialer,
+            logs,
+            objects,
+            clients,
+            stores,
+        } = self;
+        problems.extend(shoal_api::pod::unsupported(component));
+        let (at, config) = ("component", &component.capabilities.config);
+        let opened = open.of(stores, kept, (clients, objects), problems).await?;
+        let mut grants = GrantsBuilder {
+            env: variables(component)?,
+            config: values::configuration(config, at, objects, problems),
+            secrets: values::secrets(component, at, objects, problems),
+            channels: channels::granted(component, at, (clients, objects), problems),
+            stdio: Stdio::Lines {
+                sink: logs,
+                rate: component.limits.log_rate.bytes(),
+            },
+            stores: stores::granted(component, &opened),
+            ..granted(pod, component)?
+        };
+        if let Some(network) = &mut grants.network {
+            network.dialer = Arc::clone(dialer);
+        }
+        Ok(grants)
     }
 }
 

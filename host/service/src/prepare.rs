@@ -198,7 +198,7 @@ pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuil
 
 /// The grants of the first part, with those of the others as what is linked into it. They are built for each whole anew: a limit on what
 /// a component prints counts where it runs.
-fn with_linked(
+pub(crate) fn with_linked(
     grants: &[GrantsBuilder],
     parts: &[(usize, &Component)],
 ) -> Result<GrantsBuilder, ServiceError> {

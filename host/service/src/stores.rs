@@ -104,9 +104,8 @@ pub(crate) struct PodParts<'a> {
     pub(crate) pod: &'a str,
     /// The names of namespace and service.
     pub(crate) service: (&'a str, &'a str),
-    pub(crate) objects: &'a Objects,
-    /// The files of its persistent stores, by the store's name.
-    pub(crate) files: BTreeMap<String, File>,
+    /// The files of its persistent stores that were not opened yet, by the store's name.
+    pub(crate) files: &'a mut BTreeMap<String, File>,
 }
 
 /// The stores of the pods of a process, by the pod's id and their names: a container has them for as long as it runs, the others of its
@@ -119,21 +118,16 @@ impl PodStores {
     pub(crate) async fn of<'a>(
         &self,
         stores: &'a [Store],
-        parts: PodParts<'_>,
-        clients: &Clients,
+        parts: &mut PodParts<'_>,
+        (clients, objects): (&Clients, &Objects),
         problems: &mut Vec<Problem>,
     ) -> Result<BTreeMap<&'a str, Arc<dyn KeyValue>>, ServiceError> {
-        let PodParts {
-            pod,
-            service,
-            objects,
-            mut files,
-        } = parts;
+        let PodParts { pod, service, files } = parts;
         let mut all = self.0.lock().await;
         all.retain(|_, open| open.strong_count() > 0);
         let mut opened = BTreeMap::new();
         for store in stores {
-            let open = all.entry((pod.to_owned(), store.name.clone()));
+            let open = all.entry(((*pod).to_owned(), store.name.clone()));
             let known = match &open {
                 Entry::Occupied(entry) => entry.get().upgrade(),
                 Entry::Vacant(_) => None,
@@ -142,7 +136,7 @@ impl PodStores {
                 (Some(known), ..) => Ok(known),
                 (None, Some(redis), _) => {
                     let at = format!("metadata.annotations[{}][{}].redis", pod::STORES, store.name);
-                    in_redis((&store.name, redis), &at, service, (clients, objects))
+                    in_redis((&store.name, redis), &at, *service, (clients, objects))
                 }
                 (None, None, Some(file)) => Ok(of_file(file, store).await?),
                 (None, None, None) => Ok(Arc::<Memory>::default() as _),

@@ -54,6 +54,8 @@ pub enum Reason {
     NotGranted,
     /// LinksResolved: no component asks for one.
     NoLinks,
+    /// LinksResolved: the components are one.
+    Linked,
     /// Available: at least one pod is ready.
     PodsReady,
     /// Available: none is.

@@ -32,31 +32,77 @@ pub(crate) fn deployed(service: &WasmService) -> WasmService {
     };
     let timed = called(|trigger| !waits(trigger));
     let mut there = called(waits);
+    let timed = with_linked(service, timed);
     let components = spec.components.iter().map(|it| it.name.as_str());
     there.extend(components.filter(|name| !timed.contains(name)));
-    // What they call over a link, and what that calls.
-    loop {
-        let linked = spec
-            .components
-            .iter()
-            .filter(|it| there.contains(it.name.as_str()));
-        let linked = linked.flat_map(|it| &it.links);
-        let linked: BTreeSet<_> = linked.filter_map(|link| link.component.as_deref()).collect();
-        if linked.is_subset(&there) {
-            break;
-        }
-        there.extend(linked);
-    }
+    let there = with_linked(service, there);
     narrowed(service, |it| there.contains(it.name.as_str()), waits)
 }
 
 /// What runs when a trigger's time has come: the component that it calls.
 pub(crate) fn run(service: &WasmService, trigger: &Trigger) -> WasmService {
+    let there = with_linked(service, BTreeSet::from([trigger.component.as_str()]));
     narrowed(
         service,
-        |component| component.name == trigger.component,
+        |it| there.contains(it.name.as_str()),
         |it| it.name == trigger.name,
     )
+}
+
+/// These components, with what they call over a link, and what that calls.
+fn with_linked<'a>(service: &'a WasmService, mut there: BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+    loop {
+        let components = service.spec.components.iter();
+        let linked = components.filter(|it| there.contains(it.name.as_str()));
+        let linked = linked.flat_map(|it| &it.links);
+        let linked: BTreeSet<_> = linked.filter_map(|link| link.component.as_deref()).collect();
+        if linked.is_subset(&there) {
+            return there;
+        }
+        there.extend(linked);
+    }
+}
+
+/// The components that others have in themselves and nothing else calls.
+pub(crate) fn is_within(service: &WasmService, component: &Component) -> bool {
+    let spec = &service.spec;
+    let links = spec.components.iter().flat_map(|it| &it.links);
+    let mut linked = links.filter_map(|link| link.component.as_deref());
+    let called = spec.triggers.iter().any(|it| it.component == component.name);
+    !called && linked.any(|name| name == component.name)
+}
+
+/// The components that something calls, those first that others are linked to: their containers start in this order. In a circle, which
+/// the shim refuses, any.
+pub(crate) fn in_order(service: &WasmService) -> Vec<&Component> {
+    fn visit<'a>(
+        component: &'a Component,
+        all: &'a [Component],
+        done: &mut Vec<&'a Component>,
+        way: &mut Vec<&'a str>,
+    ) {
+        if way.contains(&component.name.as_str()) || done.iter().any(|it| it.name == component.name) {
+            return;
+        }
+        way.push(&component.name);
+        for link in component
+            .links
+            .iter()
+            .filter_map(|link| link.component.as_deref())
+        {
+            if let Some(other) = all.iter().find(|it| it.name == link) {
+                visit(other, all, done, way);
+            }
+        }
+        way.pop();
+        done.push(component);
+    }
+    let (all, mut done) = (&service.spec.components, Vec::new());
+    for component in all {
+        visit(component, all, &mut done, &mut Vec::new());
+    }
+    done.retain(|component| !is_within(service, component));
+    done
 }
 
 /// Whether a trigger waits for what may come at any time.
@@ -72,26 +118,16 @@ fn narrowed(
     let mut part = service.clone();
     part.spec.components.retain(component);
     part.spec.triggers.retain(trigger);
-    // A volume that is another part's may be bound to its node, so this one has to do without.
     let (here, all) = (&part.spec.components, &service.spec.components);
     part.spec
         .stores
         .retain(|it| is_granted(here, it) || !is_granted(all, it));
-    let (here, all) = (&part.spec.stores, &service.spec.stores);
-    part.spec
-        .volumes
-        .retain(|it| holds(&it.name, here) || !holds(&it.name, all));
     part
 }
 
 fn is_granted(components: &[Component], store: &Store) -> bool {
     let mut grants = components.iter().flat_map(|it| &it.capabilities.key_value);
     grants.any(|it| it.store == store.name)
-}
-
-fn holds(volume: &str, stores: &[Store]) -> bool {
-    let mut files = stores.iter().filter_map(|it| it.persistent.as_ref());
-    files.any(|it| it.volume == volume)
 }
 
 #[cfg(test)]
@@ -144,7 +180,42 @@ triggers:
     }
 
     #[test]
-    fn a_part_has_its_own_volumes() {
+    fn what_others_are_linked_to_comes_first() {
+        let service = service(
+            "
+components:
+- {name: web, image: r.example/web:1, links: [{import: 'a:b/c', component: api}, {import: 'a:b/e', component: lib}]}
+- {name: api, image: r.example/api:1, links: [{import: 'a:b/d', component: lib}]}
+- {name: lib, image: r.example/lib:1}
+- {name: report, image: r.example/report:1, links: [{import: 'a:b/d', component: sums}]}
+- {name: sums, image: r.example/sums:1}
+triggers:
+- {name: web, component: web, http: {}}
+- {name: api, component: api, http: {path: /api}}
+- {name: nightly, component: report, schedule: {cron: '@daily'}}
+",
+        );
+        let names = |part: &WasmService| -> (Vec<String>, Vec<String>) {
+            let within = part.spec.components.iter().filter(|it| is_within(part, it));
+            (
+                within.map(|it| it.name.clone()).collect(),
+                in_order(part).into_iter().map(|it| it.name.clone()).collect(),
+            )
+        };
+        let named = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            names(&deployed(&service)),
+            (named(&["lib"]), named(&["api", "web"]))
+        );
+        let nightly = &service.spec.triggers[2];
+        assert_eq!(
+            names(&run(&service, nightly)),
+            (named(&["sums"]), named(&["report"]))
+        );
+    }
+
+    #[test]
+    fn a_part_has_its_own_stores() {
         let service = service(
             "
 components:
@@ -157,10 +228,13 @@ stores: [{name: visits, memory: {}}, {name: sums, persistent: {volume: data}}]
 volumes: [{name: data, emptyDir: {}}]
 ",
         );
-        let counts = |part: WasmService| (part.spec.stores[0].name.clone(), part.spec.volumes.len());
-        assert_eq!(counts(deployed(&service)), ("visits".to_owned(), 0));
+        let stores = |part: WasmService| {
+            let stores = part.spec.stores.into_iter();
+            stores.map(|it| it.name).collect::<Vec<_>>()
+        };
+        assert_eq!(stores(deployed(&service)), ["visits"]);
         let nightly = &service.spec.triggers[1];
-        assert_eq!(counts(run(&service, nightly)), ("sums".to_owned(), 1));
+        assert_eq!(stores(run(&service, nightly)), ["sums"]);
     }
 
     #[test]

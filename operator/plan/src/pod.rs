@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
     PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, SleepAction,
-    TCPSocketAction, TopologySpreadConstraint, VolumeMount,
+    TCPSocketAction, TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shoal_api::{Component, Limits, Store, Trigger, WasmService, labels, pod};
 
-use crate::parts::serves;
+use crate::parts::{in_order, is_within, serves};
 use crate::{Observed, Options, Referred, images, meta, references, revision};
 
 /// The port that pods listen on.
@@ -48,8 +48,19 @@ pub(crate) fn template(
     role: Role<'_>,
 ) -> PodTemplateSpec {
     let spec = &service.spec;
-    let containers = spec.components.iter();
-    let containers = containers.map(|component| container(service, component, digests, role));
+    let containers = in_order(service);
+    let containers = containers
+        .into_iter()
+        .map(|component| container(service, component, digests, role));
+    let within = spec.components.iter().filter(|it| is_within(service, it));
+    let within = within.map(|component| Container {
+        // A sidecar (KEP-753): it is there before those who have it in themselves, and ends after them.
+        restart_policy: Some("Always".to_owned()),
+        ports: None,
+        readiness_probe: None,
+        lifecycle: None,
+        ..container(service, component, digests, role)
+    });
     let longest = spec
         .components
         .iter()
@@ -67,12 +78,13 @@ pub(crate) fn template(
         spec: Some(PodSpec {
             runtime_class_name: Some(options.runtime_class.clone()),
             containers: containers.collect(),
+            init_containers: non_empty(within.collect()),
             service_account_name: spec.service_account_name.clone(),
             // No component can read a file that nobody granted it, so the token would be of no use.
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             image_pull_secrets: non_empty(spec.image_pull_secrets.clone()),
-            volumes: non_empty(spec.volumes.clone()),
+            volumes: non_empty(volumes(service)),
             restart_policy: (role != Role::Serve).then(|| "Never".to_owned()),
             termination_grace_period_seconds: Some(
                 LINGER.saturating_add(i64::try_from(longest).unwrap_or(i64::MAX).min(86_400)),
@@ -131,6 +143,9 @@ fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, S
                 format!("{}.{name}", pod::CAPABILITIES),
                 yaml(&component.capabilities),
             );
+        }
+        if !component.links.is_empty() {
+            annotations.insert(format!("{}.{name}", pod::LINKS), yaml(&component.links));
         }
         // The shim has the same defaults; and where nothing was said, a component that is run once has none on its time.
         if component.limits != Limits::default() {
@@ -252,6 +267,19 @@ fn mounts(service: &WasmService, component: &Component) -> Vec<VolumeMount> {
         ..VolumeMount::default()
     };
     volumes.into_iter().map(mount).collect()
+}
+
+/// Those volumes of the spec that anything is on.
+fn volumes(service: &WasmService) -> Vec<Volume> {
+    let mounted: BTreeSet<_> = service
+        .spec
+        .components
+        .iter()
+        .flat_map(|component| mounts(service, component))
+        .map(|mount| mount.name)
+        .collect();
+    let volumes = service.spec.volumes.iter();
+    volumes.filter(|it| mounted.contains(&it.name)).cloned().collect()
 }
 
 fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {

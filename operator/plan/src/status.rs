@@ -49,6 +49,12 @@ pub(crate) fn of(
         said(State::Unknown, Reason::Pending, "")
     };
     let granted = granted(&failures, &schedules, &progress);
+    let linked = match service.spec.components.iter().any(|it| !it.links.is_empty()) {
+        false => said(State::True, Reason::NoLinks, ""),
+        // Nodes compose what is linked before they look at what it may do.
+        true if granted.state == State::True => said(State::True, Reason::Linked, ""),
+        true => said(State::Unknown, Reason::Pending, ""),
+    };
     let available = available(service, observed, replicas);
     let ready = [&accepted, &resolved]
         .into_iter()
@@ -61,7 +67,7 @@ pub(crate) fn of(
         (Type::Accepted, accepted),
         (Type::ArtifactsResolved, resolved),
         (Type::CapabilitiesGranted, granted),
-        (Type::LinksResolved, said(State::True, Reason::NoLinks, "")),
+        (Type::LinksResolved, linked),
         (Type::Available, available),
         (Type::Ready, ready),
     ];

@@ -222,6 +222,10 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "spec.components[0].reuse",
         ),
         (
+            "components: [{name: web, image: r.example/web:1, links: [{import: 'a:b/c', service: other}]}]",
+            "spec.components[0].links[0].service",
+        ),
+        (
             "components: [{name: web, image: r.example/web:1, capabilities: {filesystem: [{volume: v, mountPath: /v}]}}]\nvolumes: [{name: v, emptyDir: {}}]",
             "spec.components[0].capabilities.filesystem",
         ),

@@ -55,11 +55,8 @@ pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
         not_granted: false,
         ran: false,
     });
-    let containers = status
-        .container_statuses
-        .iter()
-        .flatten()
-        .filter_map(of_container);
+    let all = [&status.init_container_statuses, &status.container_statuses];
+    let containers = all.into_iter().flatten().flatten().filter_map(of_container);
     unschedulable.into_iter().chain(containers).collect()
 }
 

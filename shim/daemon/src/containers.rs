@@ -85,7 +85,9 @@ impl Node {
         let worker = self.worker(&program.domain).await?;
         // So that it is not retired between here and the start.
         let turn = worker.turn.lock().await;
-        worker.link(&program.compiled, &program.task.code)?;
+        if let Some(compiled) = &program.compiled {
+            worker.link(compiled, &program.task.code)?;
+        }
         let (sender, receiver) = oneshot::channel();
         *lock(&entry.starting) = Some(sender);
         // Written down first: it may serve, and end, before the answer is here.
@@ -219,7 +221,7 @@ impl Node {
                 let same = |other: Program| other.task.code == program.task.code;
                 entry.is_in(&program.domain) && entry.get().program.is_some_and(same)
             });
-            if !shared {
+            if !shared && program.compiled.is_some() {
                 worker.unlink(&program.task.code);
             }
             drop(turn);

@@ -67,6 +67,10 @@ pub(crate) enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error(
+        "{0} (the containers that a component is linked to have to be started before its own: list them first)"
+    )]
+    Unlinked(shoal_artifact::ArtifactError),
     #[error("{0}")]
     Refused(String),
     #[error("the worker of {domain}: {reason}")]

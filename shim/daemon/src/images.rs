@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::paths::Paths;
 use oci_client::manifest::{OciImageManifest, OciManifest};
 use shoal_artifact::{
-    Artifact, Cache, Compiled, DEFAULT_MAX_SIZE, Digest, FetchOptions, MAX_MANIFEST_SIZE, Source, format,
+    Artifact, Cache, Compiled, Composed, DEFAULT_MAX_SIZE, Digest, FetchOptions, MAX_MANIFEST_SIZE, Member,
+    Source, format,
 };
 use shoal_compile::Compiler;
 use std::collections::HashMap;
@@ -43,22 +44,30 @@ impl Images {
         })
     }
 
-    /// The compiled file of an image that containerd holds in `namespace`.
-    pub(crate) async fn compiled(&self, namespace: &str, image: &str) -> Result<Compiled, Error> {
+    /// The component of an image that containerd holds in `namespace`.
+    pub(crate) async fn artifact(&self, namespace: &str, image: &str) -> Result<Artifact, Error> {
         let target = self.store.target(namespace, image).await?;
         let known = self.known().get(&target.digest).cloned();
-        let artifact = match known {
-            Some(artifact) if artifact.path.exists() => artifact,
-            _ => {
-                let artifact = self.ingest(namespace, image, &target).await?;
-                self.known().insert(target.digest, artifact.clone());
-                artifact
-            }
-        };
+        if let Some(artifact) = known.filter(|artifact| artifact.path.exists()) {
+            return Ok(artifact);
+        }
+        let artifact = self.ingest(namespace, image, &target).await?;
+        self.known().insert(target.digest, artifact.clone());
+        Ok(artifact)
+    }
+
+    /// Its compiled file; `image` is for messages.
+    pub(crate) async fn compiled(&self, image: &str, artifact: &Artifact) -> Result<Compiled, Error> {
         self.cache
-            .compiled(&artifact, &self.compiler, &())
+            .compiled(artifact, &self.compiler, &())
             .await
             .map_err(|source| wrong(image, source))
+    }
+
+    /// The first of these components with all that it is linked to.
+    pub(crate) async fn composed(&self, members: &[Member<'_>]) -> Result<Composed, Error> {
+        let composed = self.cache.composed(0, members, &self.compiler).await;
+        composed.map_err(Error::Unlinked)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Artifact>> {

@@ -6,9 +6,11 @@ use crate::node::Node;
 use crate::record::{Container, Domain, Program};
 use shoal_admission::Denied;
 use shoal_api::pod::{self, TrustDomain};
-use shoal_api::{Store, Trigger};
+use shoal_api::{Component, Store, Trigger};
+use shoal_artifact::{Artifact, Composed, Member};
 use shoal_compile::Description;
-use shoal_protocol::{Role, Task};
+use shoal_compose::Owned;
+use shoal_protocol::{Role, Task, TaskPart};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,18 +48,24 @@ impl Node {
             stores,
         } = pod::program(&container, &annotations).map_err(Error::Problems)?;
         let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
-        let compiled = self.images.compiled(&create.namespace, image).await?;
-        let description = compiled.description;
-        let imports = description.imports.iter().map(|import| import.name.as_str());
-        shoal_admission::admit(imports, &component, 0).map_err(|denied| Error::Denied(in_a_pod(&denied)))?;
         let triggers = pod::triggers(&annotations).map_err(Error::Problems)?;
         let front = triggers.as_deref().map(front);
         let mut triggers = triggers.unwrap_or_default();
         triggers.retain(|trigger| trigger.component == name);
-        let role = role(&description, &triggers).ok_or_else(|| Error::Exports {
-            component: name.to_owned(),
-            exports: exports(&description),
-        })?;
+        let artifact = self.images.artifact(&create.namespace, image).await?;
+        let within = triggers.is_empty() && pod::linked(&annotations).contains(name);
+        let (mut parts, mut compiled, mut role) = (Vec::new(), None, Role::Part);
+        if !within {
+            let whole = self.linked(id, &component, &artifact).await?;
+            parts = whole.parts;
+            let found = self.images.compiled(image, &whole.artifact).await?;
+            admit(&found.description, &component, &parts)?;
+            role = role_of(&found.description, &triggers).ok_or_else(|| Error::Exports {
+                component: name.to_owned(),
+                exports: exports(&found.description),
+            })?;
+            compiled = Some(found);
+        }
         triggers.retain(|trigger| trigger.redis.is_some());
         if role.ends() && !annotations.keys().any(|key| key.starts_with(pod::LIMITS)) {
             component.limits.cpu_time = NO_LIMIT.into();
@@ -70,12 +78,19 @@ impl Node {
         let namespace = sandbox
             .as_ref()
             .map_or(bundle.namespace(), |sandbox| &sandbox.namespace);
-        let sockets = description.imports.iter().any(|import| {
-            import.name.starts_with("wasi:sockets/tcp@") || import.name.starts_with("wasi:sockets/udp@")
-        });
+        let imports = compiled.iter().flat_map(|it| &it.description.imports);
+        let sockets = imports
+            .map(|import| owned(&import.name, &parts).name)
+            .any(|name| name.starts_with("wasi:sockets/tcp@") || name.starts_with("wasi:sockets/udp@"));
+        // A grant of nothing is asked for by languages that import sockets whatever a program does.
+        let connects = |it: &Component| {
+            let network = it.capabilities.network.as_ref();
+            network.is_some_and(|grant| !grant.outbound.is_empty())
+        };
+        let connects = connects(&component) || parts.iter().any(|part| connects(&part.component));
         let alone = |routes: &Routes| routes.iter().all(|(_, other)| other == name);
-        let domain = if sockets && component.capabilities.network.is_some() {
-            if !front.as_ref().is_none_or(alone) {
+        let domain = if sockets && connects {
+            if !front.as_ref().is_none_or(alone) || !parts.is_empty() {
                 return Err(Error::SocketsBesideOthers(name.to_owned()));
             }
             // Sockets of its own need a process in the pod's network.
@@ -102,15 +117,28 @@ impl Node {
                 .unwrap_or_default(),
         };
         let pod = sandbox.as_ref().map_or(name, |sandbox| &sandbox.name);
-        let volumes = volumes(&stores, bundle)?;
+        let mut volumes = volumes(&stores, bundle)?;
+        for part in &parts {
+            let part = self.container(&part.id)?.get().program;
+            volumes.extend(part.into_iter().flat_map(|it| it.volumes));
+        }
         Ok(Program {
             task: Task {
                 id: create.id.clone(),
                 pod: format!("{namespace}/{pod}"),
                 component,
-                code: format!("{}.cwasm", compiled.digest.hex()),
-                digest: compiled.digest.to_string(),
-                description,
+                code: compiled
+                    .as_ref()
+                    .map(|it| format!("{}.cwasm", it.digest.hex()))
+                    .unwrap_or_default(),
+                digest: compiled
+                    .as_ref()
+                    .map_or(&artifact.digest, |it| &it.digest)
+                    .to_string(),
+                description: compiled
+                    .as_ref()
+                    .map(|it| it.description.clone())
+                    .unwrap_or_default(),
                 role,
                 sandbox: id.to_owned(),
                 service: (
@@ -120,9 +148,10 @@ impl Node {
                 values,
                 stores,
                 triggers,
+                parts,
                 front,
             },
-            compiled: compiled.path,
+            compiled: compiled.map(|it| it.path),
             volumes,
             sandbox: id.to_owned(),
             domain,
@@ -132,6 +161,80 @@ impl Node {
             termination_log: bundle.mount("/dev/termination-log"),
         })
     }
+}
+
+/// A component with those that it is linked to in it.
+struct Whole {
+    artifact: Artifact,
+    /// The others, in the order of their places.
+    parts: Vec<TaskPart>,
+}
+
+impl Node {
+    /// Composes `component` with those of the pod `sandbox` that it is linked to, whose containers are there already.
+    async fn linked(
+        &self,
+        sandbox: &str,
+        component: &Component,
+        artifact: &Artifact,
+    ) -> Result<Whole, Error> {
+        if component.links.is_empty() {
+            return Ok(Whole {
+                artifact: artifact.clone(),
+                parts: Vec::new(),
+            });
+        }
+        let others = self.entries().into_iter().filter(|it| it.is_of(sandbox));
+        let others: Vec<_> = others
+            .filter_map(|entry| Some((entry.get().namespace, entry.get().program?.task)))
+            .filter(|(_, task)| task.component.name != component.name)
+            .collect();
+        let mut artifacts = Vec::new();
+        for (namespace, task) in &others {
+            let image = task.component.image.as_deref().unwrap_or_default();
+            artifacts.push(self.images.artifact(namespace, image).await?);
+        }
+        let mut members = vec![Member { component, artifact }];
+        members.extend(others.iter().zip(&artifacts).map(|((_, task), artifact)| Member {
+            component: &task.component,
+            artifact,
+        }));
+        let Composed { artifact, places } = self.images.composed(&members).await?;
+        let parts = places.into_iter().filter_map(|at| others.get(at.checked_sub(1)?));
+        let parts = parts.map(|(_, task)| TaskPart {
+            id: task.id.clone(),
+            component: task.component.clone(),
+            values: task.values.clone(),
+            stores: task.stores.clone(),
+        });
+        Ok(Whole {
+            artifact,
+            parts: parts.collect(),
+        })
+    }
+}
+
+/// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself.
+fn admit(description: &Description, component: &Component, parts: &[TaskPart]) -> Result<(), Error> {
+    let members = std::iter::once(component).chain(parts.iter().map(|part| &part.component));
+    for (place, member) in members.enumerate() {
+        let imports = description
+            .imports
+            .iter()
+            .map(|import| owned(&import.name, parts));
+        let imports = imports.filter(|import| import.part == place).map(|it| it.name);
+        shoal_admission::admit(imports, member, 0)
+            .map_err(|denied| Error::Denied(in_a_pod(&denied, &member.name, parts)))?;
+    }
+    Ok(())
+}
+
+/// Whose import it is, and what that part calls it. What belongs to none alone is the first one's.
+fn owned<'a>(name: &'a str, parts: &[TaskPart]) -> Owned<'a> {
+    let known = |owned: &Owned<'_>| !parts.is_empty() && owned.part <= parts.len();
+    Owned::parse(name)
+        .filter(known)
+        .unwrap_or(Owned { part: 0, name })
 }
 
 /// Prefixes of paths, each with the component that answers below it.
@@ -163,7 +266,7 @@ fn volumes(stores: &[Store], bundle: &Bundle) -> Result<BTreeMap<String, PathBuf
 
 /// What a component is run for, which these triggers call. One that can both answer and be run serves: it can be told by a command of
 /// its own to do something once.
-fn role(description: &Description, triggers: &[Trigger]) -> Option<Role> {
+fn role_of(description: &Description, triggers: &[Trigger]) -> Option<Role> {
     let exports = |name| description.export(name).is_some();
     let due = triggers.iter().find(|it| it.schedule.is_some());
     let message = exports("shoal:service/message-handler") || exports("handle-request");
@@ -199,11 +302,15 @@ fn exports(description: &Description) -> String {
     }
 }
 
-/// Where a manifest names the field that grants an import, a pod names the annotation.
-fn in_a_pod(denied: &[Denied]) -> String {
+/// Where a manifest names the field that grants an import, a pod names the annotation: of one component alone, where there are several.
+fn in_a_pod(denied: &[Denied], component: &str, parts: &[TaskPart]) -> String {
     let denied: Vec<_> = denied.iter().map(ToString::to_string).collect();
+    let annotation = match parts {
+        [] => pod::CAPABILITIES.to_owned(),
+        _ => format!("{}.{component}", pod::CAPABILITIES),
+    };
     denied.join("; ").replace(
         "spec.components[0].capabilities.",
-        &format!("metadata.annotations[{}]: ", pod::CAPABILITIES),
+        &format!("metadata.annotations[{annotation}]: "),
     )
 }

@@ -47,8 +47,8 @@ pub(crate) struct Container {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Program {
     pub(crate) task: Task,
-    /// The compiled file in the cache.
-    pub(crate) compiled: PathBuf,
+    /// The compiled file in the cache; none where others have the component in themselves.
+    pub(crate) compiled: Option<PathBuf>,
     /// The folders of the volumes that its stores are on, by the volume's name.
     #[serde(default)]
     pub(crate) volumes: BTreeMap<String, PathBuf>,

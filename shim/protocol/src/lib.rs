@@ -19,7 +19,7 @@ mod exit;
 mod task;
 
 pub use exit::{Ending, Exit};
-pub use task::{Role, Task};
+pub use task::{Role, Task, TaskPart};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

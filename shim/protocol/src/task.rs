@@ -15,7 +15,8 @@ pub struct Task {
     pub pod: String,
     /// Name, arguments, environment, capabilities and limits; `image` is the reference, for messages.
     pub component: Component,
-    /// The name of its compiled file in the folder that is this worker's root: `<hex digest>.cwasm`.
+    /// The name of its compiled file in the folder that is this worker's root: `<hex digest>.cwasm`. Empty where nothing is run
+    /// ([`Role::Part`]).
     pub code: String,
     /// The digest of the WebAssembly: `sha256:…`.
     pub digest: String,
@@ -38,6 +39,9 @@ pub struct Task {
     /// The Redis triggers that call it.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// Those that it is linked to, and that are in its code: the others of its pod, in the order of their places from 1 on.
+    #[serde(default)]
+    pub parts: Vec<TaskPart>,
     /// The paths that the pod's components answer together: prefixes, each with the component that answers below it. Each of these
     /// listens, and passes a request to whomever it is for. None where this one answers all of them alone.
     #[serde(default)]
@@ -45,12 +49,27 @@ pub struct Task {
 }
 
 impl Task {
-    /// Those of its stores that are a file, which comes with it as a descriptor: the store's name and that of its volume, in the order of
-    /// the descriptors.
+    /// Those of its stores and of its parts' that are a file, which comes with it as a descriptor: the store's name and that of its volume,
+    /// in the order of the descriptors.
     pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        let files = self.stores.iter();
+        let parts = self.parts.iter().flat_map(|part| &part.stores);
+        let files = self.stores.iter().chain(parts);
         files.filter_map(|it| Some((it.name.as_str(), it.persistent.as_ref()?.volume.as_str())))
     }
+}
+
+/// A container whose component is in another one's code. It keeps its own grants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskPart {
+    /// The container's id: what its component asks for is asked in its name, and what it prints goes to its log.
+    pub id: crate::TaskId,
+    /// As of a task.
+    pub component: Component,
+    /// As of a task.
+    pub values: Values,
+    /// As of a task.
+    pub stores: Vec<Store>,
 }
 
 /// What a container is run for; follows from what its component exports and from what calls it.
@@ -63,6 +82,8 @@ pub enum Role {
     Handle,
     /// It is run once, as `wasi:cli/run`.
     Run,
+    /// Others of its pod have it in themselves. It runs nothing, and lends its log.
+    Part,
     /// It is called once, for a point in time.
     Due {
         /// The name of the schedule's trigger.

@@ -3,6 +3,7 @@
 use crate::broker::{Answer, Broker};
 use crate::front::Fronts;
 use crate::outbox::Outbox;
+use crate::output::Outputs;
 use crate::task::{NotReady, ReadyTask, RunningTask, exit};
 use anyhow::Context;
 use shoal_channel::{AsyncChannel, Channel, ChannelError};
@@ -23,6 +24,7 @@ struct Domain {
     outbox: Outbox,
     broker: Arc<Broker>,
     fronts: Fronts,
+    outputs: Arc<Outputs>,
     tasks: BTreeMap<TaskId, Entry>,
     runs: u64,
     begun: UnboundedSender<Begun>,
@@ -68,6 +70,7 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
         broker: Broker::new(outbox.clone()),
         outbox,
         fronts: Fronts::default(),
+        outputs: Arc::default(),
         tasks: BTreeMap::new(),
         runs: 0,
         begun,
@@ -148,14 +151,15 @@ impl Domain {
         let run = self.runs;
         let state = State::Begins;
         self.tasks.insert(id.clone(), Entry { run, state });
-        let (pods, broker, begun) = (
+        let (pods, broker, outputs) = (
             Arc::clone(&self.pods),
             Arc::clone(&self.broker),
-            self.begun.clone(),
+            Arc::clone(&self.outputs),
         );
+        let begun = self.begun.clone();
         // Beside: a store that was not closed takes its time to open, and others must not wait for it.
         tokio::spawn(async move {
-            let ready = ReadyTask::make(task, descriptors, &pods, &broker).await;
+            let ready = ReadyTask::make(task, descriptors, &pods, &broker, &outputs).await;
             // Fails when the worker ends.
             let _ = begun.send(Begun { id, run, ready });
         });

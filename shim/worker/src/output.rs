@@ -2,7 +2,9 @@
 //! and how many a component may print, is the business of `shoal-capability`.
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use shoal_protocol::TaskId;
 use shoal_service::{LogSink, RequestId, Stream};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,6 +33,23 @@ impl Output {
             stdout: Pipe::new(stdout)?,
             stderr: Pipe::new(stderr)?,
         }))
+    }
+}
+
+/// The outputs of tasks, by their ids.
+#[derive(Default)]
+pub(crate) struct Outputs(Mutex<HashMap<TaskId, Weak<Output>>>);
+
+impl Outputs {
+    pub(crate) fn add(&self, id: &TaskId, output: &Arc<Output>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, output| output.strong_count() > 0);
+        all.insert(id.clone(), Arc::downgrade(output));
+    }
+
+    pub(crate) fn of(&self, id: &TaskId) -> Option<Arc<Output>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(id)?.upgrade()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::broker::Broker;
 use crate::front::{Fronts, Place};
-use crate::output::Output;
+use crate::output::{Output, Outputs};
 use anyhow::{Context, bail};
 use shoal_protocol::{Ending, Exit, Role, Task};
 use shoal_service::http::{Running, ServerOptions, serve};
 use shoal_service::{
-    Due, Exceeded, Failed, Fault, PodComponent, Pods, Program, ServiceError, Serving, Triggers, Usage,
+    Due, Exceeded, Failed, Fault, PodComponent, PodPart, Pods, Program, ServiceError, Serving, Triggers,
+    Usage,
 };
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -22,12 +23,15 @@ pub(crate) struct ReadyTask {
     task: Box<Task>,
     what: Ready,
     listener: Option<TcpListener>,
+    output: Arc<Output>,
 }
 
 enum Ready {
     Serves(Serving),
     Runs(Program),
     Due(Due),
+    /// Nothing: others have it in themselves.
+    Part,
 }
 
 /// Why a task can't begin.
@@ -44,6 +48,8 @@ pub(crate) struct RunningTask {
     /// The program, or a server that stops: what ends by itself.
     ending: Option<Abort>,
     reported: Usage,
+    /// Those who have it in themselves print there too.
+    _output: Arc<Output>,
 }
 
 enum What {
@@ -55,6 +61,7 @@ enum What {
     },
     Runs(Arc<Program>),
     Due(Arc<Due>),
+    Part,
 }
 
 struct Callers {
@@ -78,8 +85,9 @@ impl ReadyTask {
         descriptors: Vec<OwnedFd>,
         pods: &Pods,
         broker: &Arc<Broker>,
+        outputs: &Outputs,
     ) -> Result<Self, NotReady> {
-        let made = Self::load(task, descriptors, pods, broker).await;
+        let made = Self::load(task, descriptors, pods, broker, outputs).await;
         let ready = made.map_err(NotReady::Refused)?;
         if let Ready::Serves(serving) = &ready.what {
             let tried = serving.try_start().await;
@@ -93,6 +101,7 @@ impl ReadyTask {
         descriptors: Vec<OwnedFd>,
         pods: &Pods,
         broker: &Arc<Broker>,
+        outputs: &Outputs,
     ) -> anyhow::Result<Self> {
         let mut descriptors = descriptors.into_iter();
         let mut next = |what| {
@@ -102,6 +111,15 @@ impl ReadyTask {
         };
         let output = Output::new(next("standard output")?, next("standard error")?)
             .context("standard output and error")?;
+        outputs.add(&task.id, &output);
+        if task.role == Role::Part {
+            return Ok(Self {
+                task,
+                what: Ready::Part,
+                listener: None,
+                output,
+            });
+        }
         let listener = match task.role {
             Role::Serve => Some(listen(next("a listening socket")?).context("the listening socket")?),
             _ => None,
@@ -109,6 +127,13 @@ impl ReadyTask {
         let files = task.files().map(|(store, _)| {
             let file = next("the file of a store")?;
             anyhow::Ok((store.to_owned(), File::from(file)))
+        });
+        let parts = task.parts.iter().map(|part| PodPart {
+            component: &part.component,
+            dialer: broker.dialer(&part.id),
+            logs: outputs.of(&part.id).unwrap_or_else(|| Arc::clone(&output)),
+            values: &part.values,
+            stores: &part.stores,
         });
         let component = PodComponent {
             files: files.collect::<Result<_, _>>()?,
@@ -120,10 +145,11 @@ impl ReadyTask {
             compiled: Path::new("/").join(file_name(&task.code)?),
             description: task.description.clone(),
             dialer: broker.dialer(&task.id),
-            logs: output,
+            logs: Arc::clone(&output) as _,
             values: &task.values,
             stores: &task.stores,
             triggers: &task.triggers,
+            parts: parts.collect(),
         };
         let what = match &task.role {
             Role::Serve | Role::Handle => {
@@ -132,8 +158,14 @@ impl ReadyTask {
             }
             Role::Run => Ready::Runs(pods.program(component).await.map_err(whole)?),
             Role::Due { trigger } => Ready::Due(pods.due(component, trigger).await.map_err(whole)?),
+            Role::Part => Ready::Part,
         };
-        Ok(Self { task, what, listener })
+        Ok(Self {
+            task,
+            what,
+            listener,
+            output,
+        })
     }
 
     /// Lets it begin. `ended` is called when it ends by itself.
@@ -142,7 +174,12 @@ impl ReadyTask {
         fronts: &Fronts,
         ended: impl FnOnce(Exit) + Send + 'static,
     ) -> anyhow::Result<RunningTask> {
-        let Self { task, what, listener } = self;
+        let Self {
+            task,
+            what,
+            listener,
+            output,
+        } = self;
         let (what, ending) = match what {
             Ready::Serves(serving) => {
                 let (mut server, mut place) = (None, None);
@@ -173,11 +210,13 @@ impl ReadyTask {
                 let ending = once(async move { called_once(called.run().await) }, ended);
                 (What::Due(due), Some(ending))
             }
+            Ready::Part => (What::Part, None),
         };
         Ok(RunningTask {
             what,
             ending,
             reported: Usage::default(),
+            _output: output,
         })
     }
 }
@@ -185,8 +224,10 @@ impl ReadyTask {
 impl RunningTask {
     /// Takes no more requests and messages. `ended` is called when those in flight are finished. What is run once is told nothing.
     pub(crate) fn stop(&mut self, ended: impl FnOnce(Exit) + Send + 'static) {
-        let What::Serves { callers, .. } = &mut self.what else {
-            return;
+        let callers = match &mut self.what {
+            What::Serves { callers, .. } => callers,
+            What::Part => return ended(exit(Ending::Completed(0), String::new())),
+            What::Runs(_) | What::Due(_) => return,
         };
         let Some(Callers { server, triggers }) = callers.take() else {
             return;
@@ -210,6 +251,7 @@ impl RunningTask {
             What::Serves { serving, .. } => serving.usage(),
             What::Runs(program) => program.usage(),
             What::Due(due) => due.usage(),
+            What::Part => Usage::default(),
         };
         let changed = usage != self.reported;
         self.reported = usage;

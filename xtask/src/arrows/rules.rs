@@ -112,7 +112,7 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/artifact",
-            may_use: &[to("api"), to("host/compile")],
+            may_use: &[to("api"), to("host/compile"), to("host/compose")],
             why: WHY_HOST,
         },
         Room {

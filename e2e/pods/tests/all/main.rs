@@ -11,6 +11,7 @@ mod command;
 mod crashes;
 mod endings;
 mod lifecycle;
+mod links;
 mod many;
 mod messages;
 mod network;

@@ -7,14 +7,6 @@ use shoal_services::chart::{NEW_FIELD, earlier, folder};
 use shoal_services::helm::{helm, kubectl};
 use shoal_services::installation::{INSTALLER_NAMESPACE, NAMESPACE, RELEASE, on_all_nodes};
 use shoal_services::{installed, manifest};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The folder that cargo builds programs into.
-fn programs() -> PathBuf {
-    let this = std::env::current_exe().expect("this program");
-    this.ancestors().nth(2).expect("deps lies in it").to_owned()
-}
 
 const CRD: &str = "wasmservices.shoal.dev";
 
@@ -44,45 +36,6 @@ fn a_service_answers_after_helm_install_and_kubectl_apply() {
     space.until("deployment", "greeter", |it| {
         (it["status"]["readyReplicas"] == 2).then_some(())
     });
-}
-
-#[test]
-fn the_example_is_deployed_and_answers_through_its_service() {
-    installed();
-    let space = Space::new("example");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/greeter");
-    assert!(
-        folder.join("greeter.wasm").exists(),
-        "the example is not built: examples/greeter/build.sh"
-    );
-    let registry = &cluster().registry;
-    let deployed = Command::new(programs().join("shoal"))
-        .args(["deploy", "-f"])
-        .arg(folder.join("shoal.yaml"))
-        .args(["-n", &space.name, "--plain-http", registry])
-        .args(["--push-to", &format!("{registry}/examples")])
-        .output()
-        .expect("shoal");
-    let said = String::from_utf8_lossy(&deployed.stdout);
-    let error = String::from_utf8_lossy(&deployed.stderr);
-    assert!(deployed.status.success(), "{said}{error}");
-    let url = format!("http://greeter.{}.svc.cluster.local", space.name);
-    assert!(said.contains(&url), "{said}{error}");
-    space.apply(&busybox("client", registry));
-    space.ready("client");
-    let ask = |more: &[&str], path: &str| {
-        let url = format!("{url}{path}");
-        let args = [&["wget", "-q", "-O", "-"], more, &[&url]].concat();
-        space.exec("client", &args).unwrap()
-    };
-    assert!(ask(&[], "/").contains("Greetings from the shoal"));
-    // Its store counts visits.
-    let greet = || ask(&["--post-data", "Ada"], "/greet");
-    let (first, second) = (greet(), greet());
-    assert!(
-        first.contains("Hello Ada") && second.contains("this is visit 2"),
-        "{first}{second}"
-    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
     reason = "tests; clippy sees helper functions as something else"
 )]
 
+mod examples;
 mod install;
 mod objects;
 mod rbac;

@@ -310,6 +310,7 @@ pub(crate) fn task(id: &str, code: &Code) -> Task {
         values: Values::default(),
         stores: Vec::new(),
         triggers: Vec::new(),
+        parts: Vec::new(),
         front: None,
     }
 }
