@@ -1,3 +1,5 @@
+//! What schedules become, and what is said of their runs: snapshots, and each rule of `runs` by itself.
+
 use super::*;
 use crate::fixtures::*;
 use crate::{Kind, Plan, Type, plan};
