@@ -26,20 +26,23 @@ pub fn crd() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/wasmservices.shoal.dev.yaml");
         let file = file.to_str().expect("a path in UTF-8");
         let kubectl = &cluster().kubectl;
-        let run = |args: &[&str]| kubectl.run(args).unwrap_or_else(|error| panic!("{error:#}"));
-        run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
-        // `kubectl wait` fails where there is no condition at all yet.
+        let applied = kubectl.run(&["apply", "--server-side", "--force-conflicts", "-f", file]);
+        applied.unwrap_or_else(|error| panic!("{error:#}"));
+        // `kubectl wait` fails where there is no condition at all yet, as does a filter by JSONPath.
         until("the definition is served", || {
-            let served = "jsonpath={.status.conditions[?(@.type=='Established')].status}";
-            let said = run(&["get", "crd/wasmservices.shoal.dev", "-o", served]);
-            (said == "True").then_some(()).ok_or(said)
+            let definition = kubectl.get(&["crd/wasmservices.shoal.dev"]);
+            let definition = definition.unwrap_or_else(|error| panic!("{error:#}"));
+            match condition(&definition, "Established") {
+                Some(served) if served["status"] == "True" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
         });
     });
 }
 
-/// The condition of a service.
-pub fn condition(service: &Value, type_: &str) -> Option<Value> {
-    let conditions = service["status"]["conditions"].as_array()?;
+/// The condition of an object.
+pub fn condition(object: &Value, type_: &str) -> Option<Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
     conditions.iter().find(|it| it["type"] == type_).cloned()
 }
 
