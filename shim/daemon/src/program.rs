@@ -184,7 +184,9 @@ impl Node {
                 parts: Vec::new(),
             });
         }
-        let others = self.entries().into_iter().filter(|it| it.is_of(sandbox));
+        // Not those whose container was made anew since.
+        let others = self.entries().into_iter();
+        let others = others.filter(|it| it.is_of(sandbox) && it.runs());
         let others: Vec<_> = others
             .filter_map(|entry| Some((entry.get().namespace, entry.get().program?.task)))
             .filter(|(_, task)| task.component.name != component.name)

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shoal_pods::manifest::pod;
 use shoal_pods::space::local;
-use shoal_pods::{Space, cluster, guests, http};
+use shoal_pods::{Space, cluster, guests, http, node, until};
 use std::net::SocketAddr;
 
 const CALLS: &str = "test:links/calls";
@@ -29,13 +29,17 @@ fn linked(name: &str, first: &str, others: &[Value]) -> Value {
     object
 }
 
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
+fn try_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     let path = path.to_owned();
     let asking = std::thread::spawn(move || {
         http::enter(&local(&cluster().nodes[0]).netns);
-        http::get(address, &path).unwrap()
+        http::get(address, &path)
     });
     asking.join().unwrap()
+}
+
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    try_get(address, path).unwrap()
 }
 
 #[test]
@@ -54,16 +58,32 @@ fn a_chain_of_a_pod_is_one_and_each_component_has_its_own_variables_and_log() {
         ("/?op=must&what=env", r#"("WHO", "lib")"#),
         ("/?op=attempt&what=env-of-middle", r#"("WHO", "middle")"#),
         ("/?op=must&what=say:hello", "hello"),
+        ("/?op=must&what=log:from-within", "logged"),
     ] {
         let (status, said) = get(address, path);
         assert!(status == 200 && said.contains(answer), "{path}: {status} {said}");
     }
     let log = |container: &str| space.kubectl(&["logs", "chain", "-c", container]);
-    shoal_pods::until("what it said", || match log("lib") {
-        text if text.contains("hello") => Ok(()),
+    until("what it said", || match log("lib") {
+        text if text.contains("from-within") => Ok(()),
         text => Err(text),
     });
     assert_eq!(log("web"), "");
+    // After their worker has died, all of them are made anew, and each prints to its new log.
+    let worker =
+        node::worker(local(space.node_of("chain")), &format!("ns-{}", space.name)).expect("a worker");
+    let pid = rustix::process::Pid::from_raw(worker).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    until("another answer", || {
+        match try_get(address, "/?op=must&what=log:once-more") {
+            Ok((200, _)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    until("what it said after that", || match log("lib") {
+        text if text.contains("once-more") => Ok(()),
+        text => Err(text),
+    });
     // All of them are there, and go together.
     space.kubectl(&["delete", "pod", "chain", "--wait=true", "--timeout=60s"]);
 }
