@@ -61,7 +61,7 @@ pub(crate) enum Error {
         "the pod mounts no volume at {path}, where the store on the volume {volume} is looked for: add a volumeMount of it to the container"
     )]
     NoVolume { volume: String, path: String },
-    #[error("store {store}: cannot open {path}, which must be a plain file: {source}", path = path.display())]
+    #[error("store {store}: cannot open {path}, which must be a plain file of one name: {source}", path = path.display())]
     Storage {
         store: String,
         path: PathBuf,

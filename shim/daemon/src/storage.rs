@@ -35,7 +35,9 @@ fn in_folder(folder: &std::path::Path, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = openat2(&folder, name, flags, Mode::RUSR | Mode::WUSR, within)?;
-    if !rustix::fs::FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
+    let found = fstat(&file)?;
+    // Another name of it could be anywhere on the volume's disk.
+    if !rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() || found.st_nlink != 1 {
         return Err(Errno::INVAL);
     }
     Ok(file)
@@ -68,5 +70,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(in_folder(folder.path(), "pipe").unwrap_err(), Errno::INVAL);
+        std::fs::hard_link(folder.path().join("new"), folder.path().join("twin")).unwrap();
+        assert_eq!(in_folder(folder.path(), "twin").unwrap_err(), Errno::INVAL);
     }
 }
