@@ -142,3 +142,7 @@ pub(crate) fn pod(plan: &Plan, status: Value) -> Pod {
     }))
     .unwrap()
 }
+
+pub(crate) fn bodies(plan: &Plan) -> Vec<&Value> {
+    plan.objects.as_ref().unwrap().iter().map(|it| &it.body).collect()
+}

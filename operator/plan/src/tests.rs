@@ -9,14 +9,7 @@ use serde_json::{Value, json};
 fn a_small_service() {
     let service = service(GREETER);
     let plan = plan(&service, &resolved(&service), &Options::default());
-    insta::assert_yaml_snapshot!(
-        plan.objects
-            .as_ref()
-            .unwrap()
-            .iter()
-            .map(|it| &it.body)
-            .collect::<Vec<_>>()
-    );
+    insta::assert_yaml_snapshot!(bodies(&plan));
     insta::assert_yaml_snapshot!(plan.status);
 }
 
@@ -24,28 +17,14 @@ fn a_small_service() {
 fn a_service_that_uses_everything() {
     let service = service(SHOP);
     let plan = plan(&service, &resolved(&service), &Options::default());
-    insta::assert_yaml_snapshot!(
-        plan.objects
-            .as_ref()
-            .unwrap()
-            .iter()
-            .map(|it| &it.body)
-            .collect::<Vec<_>>()
-    );
+    insta::assert_yaml_snapshot!(bodies(&plan));
 }
 
 #[test]
 fn a_service_with_stores_outside_of_its_process() {
     let service = service(KEEPER);
     let plan = plan(&service, &resolved(&service), &Options::default());
-    insta::assert_yaml_snapshot!(
-        plan.objects
-            .as_ref()
-            .unwrap()
-            .iter()
-            .map(|it| &it.body)
-            .collect::<Vec<_>>()
-    );
+    insta::assert_yaml_snapshot!(bodies(&plan));
     let found: Vec<_> = references(&service).into_iter().map(|it| it.name).collect();
     assert_eq!(found, ["authorities", "redis"]);
 }
@@ -54,15 +33,7 @@ fn a_service_with_stores_outside_of_its_process() {
 fn a_service_that_nobody_calls_is_a_job() {
     let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
     let first = plan(&service, &resolved(&service), &Options::default());
-    insta::assert_yaml_snapshot!(
-        first
-            .objects
-            .as_ref()
-            .unwrap()
-            .iter()
-            .map(|it| &it.body)
-            .collect::<Vec<_>>()
-    );
+    insta::assert_yaml_snapshot!(bodies(&first));
     let mut job = objects(&first)[&Kind::Job].clone();
     job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
     let mut observed = resolved(&service);

@@ -33,10 +33,6 @@ components: [{name: report, image: 'registry.example/report:1'}]
 triggers: [{name: nightly, component: report, schedule: {cron: '30 2 * * *'}}]
 ";
 
-fn bodies(plan: &Plan) -> Vec<&Value> {
-    plan.objects.as_ref().unwrap().iter().map(|it| &it.body).collect()
-}
-
 fn kinds(plan: &Plan) -> Vec<Kind> {
     plan.objects.as_ref().unwrap().iter().map(|it| it.kind).collect()
 }
