@@ -57,6 +57,11 @@ impl Capabilities {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether the store of this name is granted, to read or to write.
+    pub fn has_store(&self, name: &str) -> bool {
+        self.key_value.iter().any(|grant| grant.store == name)
+    }
 }
 
 /// A store that the component may open.

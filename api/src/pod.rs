@@ -263,8 +263,7 @@ pub fn program(
     let Some(mut component) = service.spec.components.into_iter().next() else {
         return Err(Vec::new());
     };
-    let grants = &component.capabilities.key_value;
-    stores.retain(|store| grants.iter().any(|grant| grant.store == store.name));
+    stores.retain(|store| component.capabilities.has_store(&store.name));
     let (env, values) = carried::take(&container.env);
     component.file = None;
     component.image = Some(container.image.clone());

@@ -51,9 +51,8 @@ servers!(RedisChannel RedisStore RedisTrigger);
 /// The servers that a component's channels and stores are on, and those whose messages call it.
 pub fn servers<'a>(component: &'a Component, spec: &'a WasmServiceSpec) -> Vec<Server<'a>> {
     let capabilities = &component.capabilities;
-    let granted = |name: &str| capabilities.key_value.iter().any(|it| it.store == name);
     let channels = capabilities.messaging.iter().map(|it| Server::from(&it.redis));
-    let stores = spec.stores.iter().filter(|it| granted(&it.name));
+    let stores = spec.stores.iter().filter(|it| capabilities.has_store(&it.name));
     let stores = stores.filter_map(|it| it.redis.as_ref()).map(Server::from);
     let triggers = spec.triggers.iter().filter(|it| it.component == component.name);
     let triggers = triggers.filter_map(|it| it.redis.as_ref()).map(Server::from);

@@ -70,12 +70,8 @@ fn two_writers(service: &WasmService, trigger: &Trigger) -> Vec<Problem> {
         stores.any(|it| it.name == name && it.persistent.is_some())
     };
     let grants = |part: &WasmService, store: &str| {
-        let mut granted = part
-            .spec
-            .components
-            .iter()
-            .flat_map(|it| &it.capabilities.key_value);
-        granted.any(|it| it.store == store)
+        let mut components = part.spec.components.iter();
+        components.any(|it| it.capabilities.has_store(store))
     };
     let other_writer = |store: &str| {
         let mut others = schedules(service).filter(|it| it.name != trigger.name);

@@ -126,8 +126,7 @@ fn narrowed(
 }
 
 fn is_granted(components: &[Component], store: &Store) -> bool {
-    let mut grants = components.iter().flat_map(|it| &it.capabilities.key_value);
-    grants.any(|it| it.store == store.name)
+    components.iter().any(|it| it.capabilities.has_store(&store.name))
 }
 
 #[cfg(test)]

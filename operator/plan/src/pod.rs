@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shoal_api::{Component, Limits, Store, Trigger, WasmService, labels, pod};
+use shoal_api::{Component, Limits, Trigger, WasmService, labels, pod};
 
 use crate::parts::{in_order, is_within, serves};
 use crate::{Observed, Options, Referred, images, meta, references, revision};
@@ -253,11 +253,8 @@ fn container(
 
 /// The volumes of its stores, for the shim: no component sees them.
 fn mounts(service: &WasmService, component: &Component) -> Vec<VolumeMount> {
-    let granted = |store: &Store| {
-        let mut grants = component.capabilities.key_value.iter();
-        grants.any(|grant| grant.store == store.name)
-    };
-    let stores = service.spec.stores.iter().filter(|store| granted(store));
+    let stores = service.spec.stores.iter();
+    let stores = stores.filter(|it| component.capabilities.has_store(&it.name));
     let volumes: BTreeSet<_> = stores
         .filter_map(|it| Some(&it.persistent.as_ref()?.volume))
         .collect();

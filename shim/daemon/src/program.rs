@@ -188,7 +188,8 @@ impl Node {
         let others = self.entries().into_iter();
         let others = others.filter(|it| it.is_of(sandbox) && it.runs());
         let others: Vec<_> = others
-            .filter_map(|entry| Some((entry.get().namespace, entry.get().program?.task)))
+            .map(|entry| entry.get())
+            .filter_map(|container| Some((container.namespace, container.program?.task)))
             .filter(|(_, task)| task.component.name != component.name)
             .collect();
         let mut artifacts = Vec::new();
