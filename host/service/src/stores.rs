@@ -7,7 +7,6 @@ use crate::values::Objects;
 use crate::volumes::Volumes;
 use shoal_api::{Component, PersistentStore, Problem, RedisStore, Store, pod};
 use shoal_capability::keyvalue::{self, KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -111,9 +110,23 @@ pub(crate) struct PodParts<'a> {
 /// The stores of the pods of a process, by the pod's id and their names: a container has them for as long as it runs, the others of its
 /// pod the same ones.
 #[derive(Default)]
-pub(crate) struct PodStores(tokio::sync::Mutex<HashMap<(String, String), Weak<dyn KeyValue>>>);
+pub(crate) struct PodStores(Mutex<HashMap<(String, String), Slot>>);
+
+/// A store's place, held while it is opened: one that takes its time holds up nobody else's.
+type Slot = Arc<tokio::sync::Mutex<Weak<dyn KeyValue>>>;
 
 impl PodStores {
+    fn slot(&self, pod: &str, store: &str) -> Slot {
+        let mut all = lock(&self.0);
+        // Whoever opens one, or waits for it, has a handle too.
+        all.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|open| open.strong_count() > 0)
+        });
+        let slot = all.entry((pod.to_owned(), store.to_owned()));
+        let empty = || Arc::new(tokio::sync::Mutex::new(Weak::<Memory>::new() as _));
+        Arc::clone(slot.or_insert_with(empty))
+    }
+
     /// These stores of a pod, by name.
     pub(crate) async fn of<'a>(
         &self,
@@ -123,16 +136,11 @@ impl PodStores {
         problems: &mut Vec<Problem>,
     ) -> Result<BTreeMap<&'a str, Arc<dyn KeyValue>>, ServiceError> {
         let PodParts { pod, service, files } = parts;
-        let mut all = self.0.lock().await;
-        all.retain(|_, open| open.strong_count() > 0);
         let mut opened = BTreeMap::new();
         for store in stores {
-            let open = all.entry(((*pod).to_owned(), store.name.clone()));
-            let known = match &open {
-                Entry::Occupied(entry) => entry.get().upgrade(),
-                Entry::Vacant(_) => None,
-            };
-            let store_or_problem = match (known, &store.redis, files.remove(&store.name)) {
+            let slot = self.slot(pod, &store.name);
+            let mut open = slot.lock().await;
+            let store_or_problem = match (open.upgrade(), &store.redis, files.remove(&store.name)) {
                 (Some(known), ..) => Ok(known),
                 (None, Some(redis), _) => {
                     let at = format!("metadata.annotations[{}][{}].redis", pod::STORES, store.name);
@@ -143,7 +151,7 @@ impl PodStores {
             };
             match store_or_problem {
                 Ok(store_found) => {
-                    open.insert_entry(Arc::downgrade(&store_found));
+                    *open = Arc::downgrade(&store_found);
                     opened.insert(store.name.as_str(), store_found);
                 }
                 Err(problem) => problems.push(problem),
