@@ -1,6 +1,6 @@
-//! Component to native code, and several components to one. The compiler runs in a child process, `shoal-compile`, with limits on its memory and time, no network
-//! and no files; this library is the parent's side and what the two say to each other. Where results are kept is decided by
-//! `artifact`.
+//! Component to native code, and several components to one. The compiler runs in a child process, `shoal-compile`, with limits on its
+//! memory and time, no network and no files; this library is the parent's side and what the two say to each other. Where results are
+//! kept is decided by `artifact`.
 //!
 //! ```text
 //! parent ── stdin: the wasm ──> child: limits, seccomp ── parse, adapt, compile ──> stdout: report, then native code
