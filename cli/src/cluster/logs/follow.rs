@@ -14,7 +14,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, ResourceExt};
 use shoal_api::labels;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ use tokio::sync::mpsc::{Sender, channel};
 
 /// Lines that wait to be written; then the readers wait.
 const WAITING: usize = 1024;
+/// What the API server's times are counted in.
+const SECOND: Duration = Duration::from_secs(1);
 /// Between two attempts to read on where a connection ended.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -120,15 +122,14 @@ struct Reader {
 impl Reader {
     async fn read(self, past: LogParams) {
         let mut parameters = LogParams { follow: true, ..past };
-        let mut last = None;
+        let mut printed = Printed::default();
         loop {
             if let Ok(found) = lines(&self.pods, Arc::clone(&self.origin), &parameters).await {
                 let mut found = pin!(found);
                 while let Some(Ok(line)) = found.next().await {
-                    if repeated(&line, last) {
+                    if !printed.is_new(&line) {
                         continue;
                     }
-                    last = line.time.or(last);
                     if self.sender.send(line).await.is_err() {
                         return;
                     }
@@ -138,10 +139,10 @@ impl Reader {
                 return;
             }
             // A connection that ended, not the container: from the last line on, which comes once more.
-            if last.is_some() {
+            if let Some(last) = printed.next_connection() {
                 parameters = LogParams {
                     follow: true,
-                    since_time: last,
+                    since_time: Some(last),
                     ..LogParams::default()
                 };
             }
@@ -162,10 +163,40 @@ impl Reader {
     }
 }
 
-/// Whether a line was there before the connection ended: the API server knows whole seconds only.
-fn repeated(line: &Line, last: Option<Timestamp>) -> bool {
-    line.time
-        .is_some_and(|time| last.is_some_and(|last| time <= last))
+/// When lines were printed, which tell them apart. They need not come in that order: containerd reads what is printed to stdout and to stderr
+/// side by side.
+#[derive(Default)]
+struct Printed {
+    now: BTreeSet<Timestamp>,
+    /// By connections before this one.
+    earlier: BTreeSet<Timestamp>,
+}
+
+impl Printed {
+    /// Whether no earlier connection had the line.
+    fn is_new(&mut self, line: &Line) -> bool {
+        let Some(time) = line.time else { return true };
+        self.now.insert(time);
+        if self.now.len() > WAITING {
+            self.now = again(&mut self.now);
+        }
+        !self.earlier.contains(&time)
+    }
+
+    /// From when on the next connection is to read, if anything was printed.
+    fn next_connection(&mut self) -> Option<Timestamp> {
+        self.earlier.append(&mut self.now);
+        self.earlier = again(&mut self.earlier);
+        self.earlier.last().copied()
+    }
+}
+
+/// Those that the API server may send again, which knows whole seconds only.
+fn again(times: &mut BTreeSet<Timestamp>) -> BTreeSet<Timestamp> {
+    match times.last().copied() {
+        Some(last) => times.split_off(&last.saturating_sub(SECOND).unwrap_or(last)),
+        None => BTreeSet::new(),
+    }
 }
 
 #[cfg(test)]

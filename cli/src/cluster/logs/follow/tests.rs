@@ -76,10 +76,27 @@ fn lines_of_the_same_second_are_not_written_twice() {
         component: "web".to_owned(),
     });
     let line = |text: &str| Line::parse(&origin, text.as_bytes());
-    let last = "2026-01-01T00:00:01.5Z".parse().ok();
-    assert!(repeated(&line("2026-01-01T00:00:01.4Z x"), last));
-    assert!(repeated(&line("2026-01-01T00:00:01.5Z x"), last));
-    assert!(!repeated(&line("2026-01-01T00:00:01.6Z x"), last));
-    assert!(!repeated(&line("no time"), last));
-    assert!(!repeated(&line("2026-01-01T00:00:01.4Z x"), None));
+    let mut printed = Printed::default();
+    assert_eq!(printed.next_connection(), None);
+    // What was printed to stderr may come after what was printed to stdout later.
+    for text in [
+        "2026-01-01T00:00:00.1Z a",
+        "2026-01-01T00:00:01.5Z b",
+        "2026-01-01T00:00:01.4Z c",
+        "no time",
+    ] {
+        assert!(printed.is_new(&line(text)), "{text}");
+    }
+    assert_eq!(printed.next_connection(), "2026-01-01T00:00:01.5Z".parse().ok());
+    for (text, new) in [
+        ("2026-01-01T00:00:01.4Z c", false),
+        ("2026-01-01T00:00:01.5Z b", false),
+        ("2026-01-01T00:00:01.45Z d", true),
+        ("2026-01-01T00:00:01.6Z e", true),
+        ("no time", true),
+    ] {
+        assert_eq!(printed.is_new(&line(text)), new, "{text}");
+    }
+    printed.next_connection();
+    assert!(!printed.is_new(&line("2026-01-01T00:00:01.45Z d")));
 }
