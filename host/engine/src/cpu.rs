@@ -7,7 +7,7 @@
 //! Reading a counter costs nothing beside reading the thread's CPU clock, which is a system call for every poll. The price is
 //! precision: a stretch of work that a tick falls into counts as a whole one, any other as none, which is right on average.
 
-use crate::{Meter, turn};
+use crate::Meter;
 use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The unit in which CPU time is counted, and the longest that one guest keeps a thread from the others.
+/// The unit in which CPU time is counted.
 pub const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks since the process started; stands still while no instance exists.
@@ -84,7 +84,6 @@ impl<M: Deref<Target = Meter>, F: Future> Future for Metered<M, F> {
         let before = *this.spent;
         *this.spent = ticks(CLOCK.replace(outer));
         this.meter.spend(*this.spent - before);
-        turn::end();
         polled
     }
 }

@@ -4,6 +4,7 @@
 mod cpu;
 mod error;
 mod fault;
+mod lane;
 mod limiter;
 mod load;
 mod meter;
@@ -11,11 +12,11 @@ mod pool;
 mod profile;
 mod swap;
 mod ticker;
-mod turn;
 
 pub use cpu::{Metered, TICK, metered};
 pub use error::EngineError;
 pub use fault::Fault;
+pub use lane::{Fair, fair, start as start_lane};
 pub use limiter::{Bounded, Exceeded, Limiter, Limits};
 pub use load::Loaded;
 pub use meter::Meter;

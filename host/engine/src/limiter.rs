@@ -1,6 +1,6 @@
 //! What one instance may spend: memory, tables, CPU time. Deadlines by the wall clock are kept by who calls the instance.
 
-use crate::{Meter, cpu, turn};
+use crate::{Meter, TICK, cpu, lane};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
@@ -76,12 +76,14 @@ impl Limiter {
     }
 
     pub(crate) fn on_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        if cpu::spent() <= self.limits.cpu_time {
-            return Ok(if cpu::is_metered() {
-                UpdateDeadline::YieldCustom(1, turn::next())
-            } else {
-                UpdateDeadline::Yield(1)
-            });
+        let spent = cpu::spent();
+        if spent <= self.limits.cpu_time {
+            // One tick may come by chance, however short the work.
+            if spent <= TICK && cpu::is_metered() {
+                return Ok(UpdateDeadline::Continue(1));
+            }
+            lane::leave();
+            return Ok(UpdateDeadline::Yield(1));
         }
         let exceeded = Exceeded::CpuTime {
             limit: self.limits.cpu_time,

@@ -9,7 +9,7 @@ use crate::{Host, ServiceError, world};
 use shoal_api::{Component, Problem};
 use shoal_artifact::{Progress, Source};
 use shoal_capability::{GrantsBuilder, Mount, Stdio};
-use shoal_engine::{Fault, metered};
+use shoal_engine::{Fault, fair, metered};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ pub enum Exit {
 
 /// A program that is ready to run.
 pub struct Program {
-    unit: Unit,
+    unit: Arc<Unit>,
     linked: Arc<Linked>,
     /// `wasi:cli/run` of 0.3.
     concurrent: bool,
@@ -77,7 +77,7 @@ impl Host {
 impl Program {
     pub(crate) fn new(unit: Unit, linked: Arc<Linked>, concurrent: bool) -> Self {
         Self {
-            unit,
+            unit: Arc::new(unit),
             linked,
             concurrent,
         }
@@ -85,29 +85,33 @@ impl Program {
 
     /// Runs it to its end, or for as long as `timeout` allows.
     pub async fn run(&self, timeout: Option<Duration>) -> Exit {
-        let unit = &self.unit;
-        let (_permit, mut store) = unit.store(&self.linked.loaded, unit.next_request().into()).await;
-        let called = async {
-            let world = world::Program::new(&self.linked.pre, self.concurrent)?;
-            world.instantiate(&mut store).await?.call(&mut store).await
-        };
-        let called = metered(unit.meter(), called);
-        let ended = match timeout {
-            Some(limit) => match by(after(Instant::now(), limit), called).await {
-                Ok(ended) => ended,
-                Err(_) => return Exit::Fault(Fault::Deadline { limit }),
-            },
-            None => called.await,
-        };
-        match ended {
-            Ok(code) => Exit::Code(code),
-            Err(error) => Exit::Fault(unit.fault(&error, &store)),
-        }
+        let (unit, linked, concurrent) = (Arc::clone(&self.unit), Arc::clone(&self.linked), self.concurrent);
+        fair(Box::pin(run(unit, linked, concurrent, timeout))).await
     }
 
     /// What it has used, and uses now.
     pub fn usage(&self) -> Usage {
         self.unit.usage()
+    }
+}
+
+async fn run(unit: Arc<Unit>, linked: Arc<Linked>, concurrent: bool, timeout: Option<Duration>) -> Exit {
+    let (_permit, mut store) = unit.store(&linked.loaded, unit.next_request().into()).await;
+    let called = async {
+        let world = world::Program::new(&linked.pre, concurrent)?;
+        world.instantiate(&mut store).await?.call(&mut store).await
+    };
+    let called = metered(unit.meter(), called);
+    let ended = match timeout {
+        Some(limit) => match by(after(Instant::now(), limit), called).await {
+            Ok(ended) => ended,
+            Err(_) => return Exit::Fault(Fault::Deadline { limit }),
+        },
+        None => called.await,
+    };
+    match ended {
+        Ok(code) => Exit::Code(code),
+        Err(error) => Exit::Fault(unit.fault(&error, &store)),
     }
 }
 

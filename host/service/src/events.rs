@@ -6,7 +6,7 @@ use crate::resident::Resident;
 use crate::unit::{Cause, Unit};
 use crate::world::EventWorld;
 use shoal_capability::{CallContext, RequestId};
-use shoal_engine::{Fault, metered};
+use shoal_engine::{Fault, fair, metered};
 use shoal_trigger::event::{Event, Failed, Handler, Handling};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -53,7 +53,9 @@ async fn handle(unit: &Arc<Unit>, world: &EventWorld, id: RequestId, event: Even
         ..CallContext::default()
     };
     let call = world.call(unit, Cause { id, context }, event);
-    match by(deadline, metered(unit.meter(), call)).await {
+    let unit = Arc::clone(unit);
+    let called = Box::pin(async move { by(deadline, metered(unit.meter(), call)).await });
+    match fair(called).await {
         Ok(ended) => ended,
         Err(Passed) => Err(Fault::Deadline { limit }.into()),
     }

@@ -2,7 +2,7 @@
 //!
 //! A call runs on the task of its connection until the head of the answer is there. By then most calls are over: no other task was
 //! woken, none was spawned. One that goes on, since it streams its body, gets a task of its own, so that its deadline holds however
-//! slowly the client reads.
+//! slowly the client reads; and one that computes goes to the others of its kind.
 
 use crate::deadline::{Passed, after, by};
 use crate::exchange::Exchange;
@@ -14,7 +14,7 @@ use crate::unit::{Cause, Unit};
 use crate::world::{Call, World};
 use http_body::Body as _;
 use shoal_capability::{CallContext, RequestId, Trace};
-use shoal_engine::{Fault, metered};
+use shoal_engine::{Fault, fair, metered};
 use shoal_link::MAX_DEPTH;
 use shoal_trigger::http::{Body, Handler, Request, Responding, Response};
 use std::future::poll_fn;
@@ -39,8 +39,12 @@ impl HttpComponent {
             text: error.to_string(),
         })?;
         let limit = unit.limits.request_timeout;
-        let made = world.try_instance(unit, unit.no_request().into());
-        match by(after(Instant::now(), limit), metered(unit.meter(), made)).await {
+        let unit = Arc::clone(unit);
+        let made = Box::pin(async move {
+            let made = world.try_instance(&unit, unit.no_request().into());
+            by(after(Instant::now(), limit), metered(unit.meter(), made)).await
+        });
+        match fair(made).await {
             Ok(made) => made,
             Err(Passed) => Err(Fault::Deadline { limit }),
         }
@@ -84,7 +88,7 @@ async fn respond(
         .map_err(|passed| late(unit, passed))??;
     let exchange = Exchange::new();
     let call = world.call(unit, Cause { id, context }, request, &exchange);
-    let mut call: Call = {
+    let call: Call = {
         let (unit, exchange) = (Arc::clone(unit), Arc::clone(&exchange));
         Box::pin(async move {
             let mut call = std::pin::pin!(by(deadline, metered(unit.meter(), call)));
@@ -100,13 +104,19 @@ async fn respond(
             ended
         })
     };
+    let (mut call, put) = (Some(call), Arc::clone(&exchange));
     // The head is put while the call is polled, so nothing else needs to wake this.
-    let first = poll_fn(|cx| match (call.as_mut().poll(cx), exchange.take()) {
-        (Poll::Ready(ended), head) => Poll::Ready((Some(ended), head)),
-        (Poll::Pending, Some(head)) => Poll::Ready((None, Some(head))),
-        (Poll::Pending, None) => Poll::Pending,
+    let first = poll_fn(move |cx| {
+        let Some(running) = &mut call else {
+            return Poll::Pending;
+        };
+        match (running.as_mut().poll(cx), put.take()) {
+            (Poll::Ready(ended), head) => Poll::Ready((Some(ended), head, None)),
+            (Poll::Pending, Some(head)) => Poll::Ready((None, Some(head), call.take())),
+            (Poll::Pending, None) => Poll::Pending,
+        }
     });
-    let (ended, head) = first.await;
+    let (ended, head, rest) = fair(first).await;
     if let Some(Err(failure)) = ended {
         return Err(cause(unit, &exchange, failure));
     }
@@ -124,9 +134,7 @@ async fn respond(
         Some(Err(code)) => return Err(cause(unit, &exchange, Failure::ErrorCode { code })),
         None => return Err(cause(unit, &exchange, Failure::NoAnswer)),
     };
-    let writer = ended
-        .is_none()
-        .then(|| Writer::new(exchange, spawn(unit, id, call)));
+    let writer = rest.map(|call| Writer::new(exchange, spawn(unit, id, call)));
     let origin = (Arc::clone(unit), id);
     Ok(response.map(|body| Body::new(ResponseBody::new(body, limit, writer, origin))))
 }
@@ -188,11 +196,12 @@ fn late(unit: &Unit, Passed: Passed) -> Failure {
 
 fn spawn(unit: &Arc<Unit>, id: RequestId, call: Call) -> tokio::task::JoinHandle<()> {
     let unit = Arc::clone(unit);
-    tokio::spawn(async move {
+    // In one piece with the call: once that has failed, the one who reads the body ends this.
+    tokio::spawn(fair(Box::pin(async move {
         if let Err(failure) = call.await {
             report(&unit, id, &failure);
         }
-    })
+    })))
 }
 
 pub(crate) fn report(unit: &Unit, request: RequestId, failure: &Failure) {

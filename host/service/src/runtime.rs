@@ -3,15 +3,16 @@
 use std::io;
 use tokio::runtime::{Builder, Runtime};
 
-/// Turns after which a thread looks for network events; tokio's default is 61. A guest that computes takes a turn of a millisecond.
+/// Turns after which a thread looks for network events; tokio's default is 61. A guest's first turn may take two milliseconds.
 const EVENT_INTERVAL: u32 = 3;
 
-/// A runtime for a [`Host`](crate::Host): two threads at the least, so that one is left when a guest computes.
+/// A runtime for a [`Host`](crate::Host), of two threads at the least, and the lane of its guests that compute.
 ///
 /// # Errors
 ///
 /// Where the threads cannot be started.
 pub fn runtime() -> io::Result<Runtime> {
+    shoal_engine::start_lane()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .worker_threads(processors.max(2))
