@@ -32,7 +32,8 @@ pub const LINKS: &str = "shoal.dev/links";
 /// volumes, consumer groups.
 pub const SERVICE: &str = crate::labels::SERVICE;
 
-/// Where a pod mounts the volume of this name that holds a store. The component does not see it.
+/// Where a pod mounts the volume of this name, for the shim: for its stores, and for the directories that its components are granted.
+/// Under this path no component sees it.
 pub fn volume_path(volume: &str) -> String {
     format!("/shoal/volumes/{volume}")
 }
@@ -113,6 +114,31 @@ pub fn linked(annotations: &BTreeMap<String, String>) -> BTreeSet<String> {
             .collect()
     };
     links.flat_map(named).collect()
+}
+
+/// What the components of a pod are granted together: it decides in what process they run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Directories, to any of them.
+    pub directories: bool,
+    /// Connections, to any of them.
+    pub connections: bool,
+}
+
+/// Reads what the components of a pod are granted together. Mistakes are told where each component's own annotation is read.
+pub fn granted(annotations: &BTreeMap<String, String>) -> Granted {
+    let own = |key: &str| {
+        key.strip_prefix(CAPABILITIES)
+            .is_some_and(|it| it.is_empty() || it.starts_with('.'))
+    };
+    let texts = annotations.iter().filter(|(key, _)| own(key));
+    let some = |list: &Value| list.as_array().is_some_and(|it| !it.is_empty());
+    let mut granted = Granted::default();
+    for value in texts.filter_map(|(key, text)| manifest::value(text, key).ok()) {
+        granted.directories |= some(&value["filesystem"]);
+        granted.connections |= some(&value["network"]["outbound"]);
+    }
+    granted
 }
 
 /// Reads which paths the components of a pod answer; none where its annotations don't say.
@@ -228,14 +254,22 @@ pub fn program(
     // Whatever the reference, it was pulled: the schema's rules on it are for those who are still to pull.
     component.insert("file".to_owned(), json!("image"));
     let mut spec = Map::new();
-    if let Some((name, value)) = stores {
-        // Whether the pod has them, it shows when they are opened.
-        let volumes = value.as_array().into_iter().flatten();
-        let volumes: BTreeSet<_> = volumes
-            .filter_map(|it| it["persistent"]["volume"].as_str())
-            .collect();
+    let entries = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let directories = component.get("capabilities").map(|it| entries(&it["filesystem"]));
+    let directories = directories.unwrap_or_default();
+    let kept = stores
+        .as_ref()
+        .map(|(_, value)| entries(value))
+        .unwrap_or_default();
+    // Whether the pod has them, it shows when they are opened.
+    let volumes = directories.iter().map(|it| &it["volume"]);
+    let volumes = volumes.chain(kept.iter().map(|it| &it["persistent"]["volume"]));
+    let volumes: BTreeSet<_> = volumes.filter_map(Value::as_str).collect();
+    if !volumes.is_empty() {
         let volumes = volumes.iter().map(|name| json!({"name": name, "emptyDir": {}}));
         spec.insert("volumes".to_owned(), volumes.collect());
+    }
+    if let Some((name, value)) = stores {
         spec.insert("stores".to_owned(), value);
         fields.push(("spec.stores".to_owned(), name));
     }
@@ -295,13 +329,9 @@ pub fn unsupported(component: &Component) -> Vec<Problem> {
     let later = |field: &str, what| unreadable(field, format!("{what}: not supported in a pod yet"));
     let links = component.links.iter().enumerate();
     let services = links.filter(|(_, link)| link.service.is_some());
-    let mut found: Vec<_> = services
+    services
         .map(|(index, _)| later(&format!("links[{index}].service"), "a link to another service"))
-        .collect();
-    if !component.capabilities.filesystem.is_empty() {
-        found.push(later("capabilities.filesystem", "volumes"));
-    }
-    found
+        .collect()
 }
 
 fn variable((name, value): (String, String)) -> k8s_openapi::api::core::v1::EnvVar {

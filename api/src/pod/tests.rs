@@ -261,3 +261,73 @@ fn a_mistake_names_the_annotation_and_the_field() {
         "{problem}"
     );
 }
+
+#[test]
+fn directories_are_granted_on_volumes_of_the_pod() {
+    let text =
+        "filesystem: [{volume: data, mountPath: /data, readOnly: false}, {volume: data, mountPath: /again}]";
+    let said = annotations(&[(CAPABILITIES, text)]);
+    let found = program(&container(), &said)
+        .unwrap()
+        .component
+        .capabilities
+        .filesystem;
+    let found: Vec<_> = found
+        .iter()
+        .map(|it| (it.mount_path.as_str(), it.read_only))
+        .collect();
+    assert_eq!(found, [("/data", false), ("/again", true)]);
+    let at = "metadata.annotations[shoal.dev/capabilities].filesystem";
+    for (text, stores, field) in [
+        (
+            "filesystem: [{volume: data, mountPath: data}]",
+            "",
+            "[0].mountPath",
+        ),
+        (
+            "filesystem: [{volume: data, mountPath: /data}]",
+            "[{name: kept, persistent: {volume: data}}]",
+            "",
+        ),
+    ] {
+        let mut said = annotations(&[(CAPABILITIES, text), (SERVICE, "web")]);
+        if !stores.is_empty() {
+            said.insert(STORES.to_owned(), stores.to_owned());
+        }
+        let problems = program(&container(), &said).unwrap_err();
+        let wanted = format!("{at}{field}");
+        assert!(
+            problems.iter().any(|it| it.field.starts_with(&wanted)),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pod_has_a_grant_where_one_of_its_components_has() {
+    let outbound = "network: {outbound: [{host: a.example, ports: [80]}]}";
+    let directory = "filesystem: [{volume: data, mountPath: /data}]";
+    for (said, directories, connections) in [
+        (&[][..], false, false),
+        (&[(CAPABILITIES, outbound)][..], false, true),
+        (
+            &[
+                ("shoal.dev/capabilities.web", directory),
+                (CAPABILITIES, "network: {outbound: []}"),
+            ][..],
+            true,
+            false,
+        ),
+        (
+            &[("shoal.dev/capabilities-of-others", directory)][..],
+            false,
+            false,
+        ),
+    ] {
+        let wanted = Granted {
+            directories,
+            connections,
+        };
+        assert_eq!(granted(&annotations(said)), wanted, "{said:?}");
+    }
+}

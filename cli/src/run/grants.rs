@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use serde_json::json;
 use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Protocol, validate};
-use shoal_service::Mount;
+use shoal_service::{Folder, Mount};
 
 /// A folder, from `--dir`.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) fn dir(text: &str) -> Result<Dir, String> {
         ));
     }
     Ok(Dir(Mount {
-        source: source.into(),
+        source: Folder::Named(source.into()),
         path: path.to_owned(),
         read_only,
     }))

@@ -47,8 +47,7 @@ fn variables_are_taken_as_they_are() {
 
 #[test]
 fn folders_are_read_only_unless_asked_otherwise() {
-    let mount =
-        |text| grants::dir(text).map(|it| (it.0.source.display().to_string(), it.0.path, it.0.read_only));
+    let mount = |text| grants::dir(text).map(|it| (it.0.source.to_string(), it.0.path, it.0.read_only));
     assert_eq!(
         mount("./data:/data").unwrap(),
         ("./data".to_owned(), "/data".to_owned(), true)

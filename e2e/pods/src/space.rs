@@ -1,6 +1,6 @@
 //! A namespace of Kubernetes for one test, gone with it.
 
-use crate::cluster;
+use crate::{cluster, http};
 use serde_json::{Value, json};
 use shoal_cluster::{LocalNode, Node};
 use shoal_conformance::redis::Redis;
@@ -178,6 +178,15 @@ pub fn until<T>(what: &str, mut question: impl FnMut() -> Result<T, String>) -> 
             Err(_) => std::thread::sleep(Duration::from_millis(200)),
         }
     }
+}
+
+/// Runs `ask` in the network of a node, from where pods can be reached.
+pub fn on_a_node<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> T {
+    let asking = std::thread::spawn(move || {
+        http::enter(&local(&cluster().nodes[0]).netns);
+        ask()
+    });
+    asking.join().expect("the thread in the node's network")
 }
 
 /// A Redis in the network of the cluster's first node, where all pods reach it.

@@ -1,15 +1,13 @@
 //! What can go wrong when grants are put together or a linker is filled. What a guest is told lives with each interface.
 
-use std::path::PathBuf;
-
 /// Why grants could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum CapabilityError {
     /// A folder could not be opened.
-    #[error("capabilities.filesystem: cannot open {folder} for mountPath {path}: {source:#}", folder = folder.display())]
+    #[error("capabilities.filesystem: cannot open {folder} for mountPath {path}: {source:#}")]
     Mount {
-        /// The folder on this machine.
-        folder: PathBuf,
+        /// The folder on this machine, in words.
+        folder: String,
         /// Where the guest was to find it.
         path: String,
         /// The system's reason.

@@ -29,7 +29,7 @@ mod views;
 
 pub use context::{CallContext, Trace};
 pub use error::CapabilityError;
-pub use filesystem::Mount;
+pub use filesystem::{Folder, Mount};
 pub use grants::{Grants, GrantsBuilder};
 pub use link::{Import, link};
 pub use logs::{LogSink, RequestId, Stream};

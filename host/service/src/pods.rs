@@ -1,22 +1,20 @@
 //! Components of pods: each is compiled already, and what it may reach outside of this process it reaches by way of somebody else. A
 //! worker's counterpart of `host`.
 
-use crate::channels;
-use crate::command::variables;
+mod furnish;
+
 use crate::events::EventComponent;
-use crate::machine::{Callable, Callers, Machine, Ready};
-use crate::prepare::{granted, with_linked};
-use crate::redis::Clients;
+use crate::machine::{Callable, Callers, Machine};
 use crate::respond::HttpComponent;
-use crate::stores::{self, PodParts, PodStores};
+use crate::stores::PodStores;
 use crate::triggers::{self, Planned, Triggers};
 use crate::unit::Unit;
-use crate::values::{self, Objects};
 use crate::world::{CALLABLE, EVENTS};
 use crate::{Program, ServiceError, Usage};
-use shoal_api::pod::{TRIGGERS, Values};
-use shoal_api::{Component, Problem, Store, Trigger};
-use shoal_capability::{Dialer, GrantsBuilder, LogSink, Stdio};
+use furnish::Furnished;
+use shoal_api::pod::Values;
+use shoal_api::{Component, Store, Trigger};
+use shoal_capability::{Dialer, LogSink};
 use shoal_compile::Description;
 use shoal_engine::{EngineError, Fault, PoolOptions};
 use shoal_trigger::event::{Failed, Handler as _};
@@ -24,6 +22,7 @@ use shoal_trigger::http::Handler;
 use shoal_trigger::schedule;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +53,8 @@ pub struct PodComponent<'a> {
     pub stores: &'a [Store],
     /// The files of those that are persistent, by the store's name, open for reading and writing.
     pub files: BTreeMap<String, File>,
+    /// The directories that it is granted, in the order of its grants.
+    pub directories: Vec<OwnedFd>,
     /// The triggers that call it, but for HTTP.
     pub triggers: &'a [Trigger],
     /// Those that are in its code, in the order of their places from 1 on.
@@ -72,6 +73,8 @@ pub struct PodPart<'a> {
     pub values: &'a Values,
     /// The stores that it is granted.
     pub stores: &'a [Store],
+    /// The directories that it is granted, in the order of its grants.
+    pub directories: Vec<OwnedFd>,
 }
 
 /// Runs components of pods.
@@ -94,28 +97,6 @@ pub struct Serving {
 pub struct Due {
     component: Arc<EventComponent>,
     trigger: String,
-}
-
-/// A component with all that it is given.
-struct Furnished<'a> {
-    pod: &'a str,
-    service: (&'a str, &'a str),
-    component: &'a Component,
-    /// All that are in it, with their places, itself first.
-    parts: Vec<(usize, &'a Component)>,
-    ready: Ready,
-    grants: GrantsBuilder,
-    planned: Vec<Planned>,
-}
-
-/// What grants of a component are made of.
-struct Given<'a> {
-    component: &'a Component,
-    dialer: &'a Arc<dyn Dialer>,
-    logs: Arc<dyn LogSink>,
-    objects: &'a Objects,
-    clients: &'a Clients,
-    stores: &'a [Store],
 }
 
 impl Pods {
@@ -223,119 +204,6 @@ impl Pods {
         };
         let callable = self.machine.callable(pod, &parts, ready, grants, callers)?;
         Ok((callable, planned))
-    }
-}
-
-impl<'a> PodComponent<'a> {
-    async fn furnish(self, open: &PodStores) -> Result<Furnished<'a>, ServiceError> {
-        let Self {
-            pod,
-            id,
-            service,
-            component,
-            digest,
-            compiled,
-            description,
-            dialer,
-            logs,
-            values,
-            stores,
-            mut files,
-            triggers,
-            parts,
-        } = self;
-        let mut problems = Vec::new();
-        let objects = Objects::from(values);
-        let clients = Clients::through(Arc::clone(&dialer));
-        let mut kept = PodParts {
-            pod: id,
-            service,
-            files: &mut files,
-        };
-        let given = Given {
-            component,
-            dialer: &dialer,
-            logs,
-            objects: &objects,
-            clients: &clients,
-            stores,
-        };
-        let mut grants = vec![given.grants(pod, open, &mut kept, &mut problems).await?];
-        for part in &parts {
-            let given = Given {
-                component: part.component,
-                dialer: &part.dialer,
-                logs: Arc::clone(&part.logs),
-                objects: &Objects::from(part.values),
-                clients: &Clients::through(Arc::clone(&part.dialer)),
-                stores: part.stores,
-            };
-            grants.push(given.grants(pod, open, &mut kept, &mut problems).await?);
-        }
-        let planned = triggers::plan(
-            (triggers, &format!("metadata.annotations[{TRIGGERS}]")),
-            std::slice::from_ref(component),
-            &clients,
-            &objects,
-            &mut problems,
-        );
-        if !problems.is_empty() {
-            return Err(ServiceError::Manifest(problems));
-        }
-        let ready = Ready {
-            digest,
-            compiled,
-            description,
-        };
-        let parts = parts.into_iter().map(|part| part.component);
-        let parts: Vec<_> = std::iter::once(component).chain(parts).enumerate().collect();
-        Ok(Furnished {
-            pod,
-            service,
-            component,
-            grants: with_linked(&grants, &parts)?,
-            parts,
-            ready,
-            planned,
-        })
-    }
-}
-
-impl Given<'_> {
-    async fn grants(
-        self,
-        pod: &str,
-        open: &PodStores,
-        kept: &mut PodParts<'_>,
-        problems: &mut Vec<Problem>,
-    ) -> Result<GrantsBuilder, ServiceError> {
-        let Self {
-            component,
-            dialer,
-            logs,
-            objects,
-            clients,
-            stores,
-        } = self;
-        problems.extend(shoal_api::pod::unsupported(component));
-        let (at, config) = ("component", &component.capabilities.config);
-        let opened = open.of(stores, kept, (clients, objects), problems).await?;
-        let mut grants = GrantsBuilder {
-            env: variables(component)?,
-            config: values::configuration(config, at, objects, problems),
-            secrets: values::secrets(component, at, objects, problems),
-            channels: channels::granted(component, at, (clients, objects), problems),
-            stdio: Stdio::Lines {
-                sink: logs,
-                rate: component.limits.log_rate.bytes(),
-            },
-            stores: stores::granted(component, &opened),
-            ..granted(pod, component)?
-        };
-        if let Some(network) = &mut grants.network {
-            network.dialer = Arc::clone(dialer);
-        }
-        Ok(grants)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::ServiceError;
 use crate::values::Objects;
 use k8s_openapi::api::core::v1::{KeyToPath, Volume};
 use shoal_api::{FilesystemGrant, Problem, ReferenceKind};
-use shoal_capability::Mount;
+use shoal_capability::{Folder, Mount};
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
 use tempfile::TempDir;
@@ -58,12 +58,17 @@ impl Volumes {
 
     /// What a grant of a volume gives.
     pub(crate) fn mount(&self, grant: &FilesystemGrant) -> Option<Mount> {
-        let source = self.folders.get(&grant.volume)?.clone();
-        Some(Mount {
-            source,
-            path: grant.mount_path.clone(),
-            read_only: grant.read_only,
-        })
+        let folder = self.folders.get(&grant.volume)?.clone();
+        Some(mount(Folder::Named(folder), grant))
+    }
+}
+
+/// A folder, as it is granted.
+pub(crate) fn mount(source: Folder, grant: &FilesystemGrant) -> Mount {
+    Mount {
+        source,
+        path: grant.mount_path.clone(),
+        read_only: grant.read_only,
     }
 }
 

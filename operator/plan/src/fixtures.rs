@@ -56,7 +56,7 @@ components: [{name: web, image: 'registry.example:5000/greeter:1'}]
 triggers: [{name: web, component: web, http: {}}]
 ";
 
-/// Stores in a file and in Redis, and a channel.
+/// Stores in a file and in Redis, a channel, and directories.
 pub(crate) const KEEPER: &str = "
 components:
 - name: web
@@ -64,6 +64,7 @@ components:
   capabilities:
     keyValue: [{name: default, store: visits}, {name: sessions, store: sessions}]
     messaging: [{channel: news, redis: {url: 'redis://10.0.0.7:7000'}}]
+    filesystem: [{volume: uploads, mountPath: /uploads, readOnly: false}, {volume: words, mountPath: /words}]
 stores:
 - {name: visits, persistent: {volume: data}}
 - name: sessions
@@ -71,7 +72,11 @@ stores:
     urlFrom: {secretKeyRef: {name: redis, key: url}}
     authoritiesFrom: {configMapKeyRef: {name: authorities, key: ca.crt}}
 - {name: others, redis: {urlFrom: {secretKeyRef: {name: others, key: url}}}}
-volumes: [{name: data, persistentVolumeClaim: {claimName: visits}}]
+volumes:
+- {name: data, persistentVolumeClaim: {claimName: visits}}
+- {name: uploads, emptyDir: {}}
+- {name: words, configMap: {name: words}}
+- {name: unused, emptyDir: {}}
 triggers: [{name: web, component: web, http: {}}]
 ";
 

@@ -92,6 +92,8 @@ pub(crate) fn template(
             security_context: Some(PodSecurityContext {
                 run_as_non_root: Some(true),
                 run_as_user: Some(USER),
+                // Kubelet makes volumes the group's. Stores need no group: the shim opens their files as root.
+                fs_group: has_directories(service).then_some(USER),
                 seccomp_profile: Some(SeccompProfile {
                     type_: "RuntimeDefault".to_owned(),
                     localhost_profile: None,
@@ -251,16 +253,21 @@ fn container(
     }
 }
 
-/// The volumes of its stores, for the shim: no component sees them.
+/// The volumes of its stores and its directories, for the shim: of the latter a component sees what it is granted.
 fn mounts(service: &WasmService, component: &Component) -> Vec<VolumeMount> {
     let stores = service.spec.stores.iter();
     let stores = stores.filter(|it| component.capabilities.has_store(&it.name));
-    let volumes: BTreeSet<_> = stores
-        .filter_map(|it| Some(&it.persistent.as_ref()?.volume))
-        .collect();
-    let mount = |volume: &String| VolumeMount {
+    let stores = stores.filter_map(|it| Some((&it.persistent.as_ref()?.volume, false)));
+    let directories = component.capabilities.filesystem.iter();
+    let directories = directories.map(|it| (&it.volume, it.read_only));
+    let mut volumes = BTreeMap::new();
+    for (volume, read_only) in stores.chain(directories) {
+        *volumes.entry(volume).or_insert(true) &= read_only;
+    }
+    let mount = |(volume, read_only): (&String, bool)| VolumeMount {
         name: volume.clone(),
         mount_path: pod::volume_path(volume),
+        read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
     volumes.into_iter().map(mount).collect()
@@ -277,6 +284,11 @@ fn volumes(service: &WasmService) -> Vec<Volume> {
         .collect();
     let volumes = service.spec.volumes.iter();
     volumes.filter(|it| mounted.contains(&it.name)).cloned().collect()
+}
+
+fn has_directories(service: &WasmService) -> bool {
+    let mut components = service.spec.components.iter();
+    components.any(|it| !it.capabilities.filesystem.is_empty())
 }
 
 fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {

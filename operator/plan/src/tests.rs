@@ -197,10 +197,6 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
             "spec.components[0].links[0].service",
         ),
         (
-            "components: [{name: web, image: r.example/web:1, capabilities: {filesystem: [{volume: v, mountPath: /v}]}}]\nvolumes: [{name: v, emptyDir: {}}]",
-            "spec.components[0].capabilities.filesystem",
-        ),
-        (
             "components: [{name: web, image: r.example/web:1}]\nstores: [{name: m, memory: {}}, {name: s, persistent: {volume: v}}]\nvolumes: [{name: v, emptyDir: {}}]\nscaling: {maxReplicas: 2}",
             "spec.stores[1].persistent",
         ),

@@ -1,6 +1,7 @@
 //! What containerd wrote into a bundle's `config.json` (OCI runtime specification 1.2), as far as a component has use for it. Pure.
 
 use crate::error::Error;
+use crate::record::Owner;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -143,6 +144,27 @@ impl Bundle {
             .into_iter()
             .find(|mount| mount.destination() == Path::new(destination))
             .and_then(|mount| mount.source().clone())
+    }
+
+    /// Whether the mount at `destination` may only be read.
+    pub(crate) fn is_read_only(&self, destination: &str) -> bool {
+        let mounts = self.spec.mounts().iter().flatten();
+        let mut mounts = mounts.filter(|mount| mount.destination() == Path::new(destination));
+        let read_only = |option: &String| ["ro", "rro"].contains(&option.as_str());
+        mounts.any(|mount| mount.options().iter().flatten().any(read_only))
+    }
+
+    /// Whose files it has as its own: those of its user, and of its first group beside root's, which is `fsGroup` where the pod has one.
+    pub(crate) fn owner(&self) -> Owner {
+        let Some(user) = self.spec.process().as_ref().map(|process| process.user()) else {
+            return Owner::default();
+        };
+        let groups = user.additional_gids().iter().flatten().copied();
+        let mut groups = groups.filter(|group| *group != 0 && *group != user.gid());
+        Owner {
+            user: user.uid(),
+            group: groups.next().unwrap_or(user.gid()),
+        }
     }
 
     /// The port that a component is to answer HTTP on: the one that is called `http`, or the first of TCP.

@@ -5,7 +5,7 @@ use crate::bundle::{Bundle, Kind};
 use crate::error::Error;
 use crate::node::{Entry, Node, lock};
 use crate::record::{Container, Program, Sandbox, State};
-use crate::{netns, report, stdio, storage};
+use crate::{directories, netns, report, stdio, storage};
 use shoal_protocol::{Ending, Exit, Role, ToWorker};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,6 +83,7 @@ impl Node {
         }
         fds.extend(storage::open(&program.task, &program.volumes)?);
         let worker = self.worker(&program.domain).await?;
+        fds.extend(directories::open(program, worker.record.uid)?);
         // So that it is not retired between here and the start.
         let turn = worker.turn.lock().await;
         if let Some(compiled) = &program.compiled {

@@ -58,7 +58,7 @@ pub(crate) enum Error {
     )]
     SocketsBesideOthers(String),
     #[error(
-        "the pod mounts no volume at {path}, where the store on the volume {volume} is looked for: add a volumeMount of it to the container"
+        "the pod mounts no volume at {path}, where the volume {volume} is looked for: add a volumeMount of it to the container"
     )]
     NoVolume { volume: String, path: String },
     #[error("store {store}: cannot open {path}, which must be a plain file of one name: {source}", path = path.display())]
@@ -67,6 +67,17 @@ pub(crate) enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("volume {volume}: cannot open {path}: {source}", path = path.display())]
+    Directory {
+        volume: String,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error(
+        "volume {volume}: its users can't be mapped to the component's, which a directory that is written to needs: {source} (Linux \
+         5.12 or later and a file system that can, such as ext4, xfs or btrfs; memory from 6.3 on; NFS can't): grant it readOnly: true"
+    )]
+    Users { volume: String, source: io::Error },
     #[error(
         "{0} (the containers that a component is linked to have to be started before its own: list them first)"
     )]

@@ -13,6 +13,7 @@ mod bundle;
 mod cgroup;
 mod containerd;
 mod containers;
+mod directories;
 mod dns;
 mod error;
 mod events;

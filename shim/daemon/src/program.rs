@@ -47,6 +47,9 @@ impl Node {
             values,
             stores,
         } = pod::program(&container, &annotations).map_err(Error::Problems)?;
+        for grant in &mut component.capabilities.filesystem {
+            grant.read_only |= bundle.is_read_only(&pod::volume_path(&grant.volume));
+        }
         let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
         let triggers = pod::triggers(&annotations).map_err(Error::Problems)?;
         let front = triggers.as_deref().map(front);
@@ -88,26 +91,30 @@ impl Node {
             network.is_some_and(|grant| !grant.outbound.is_empty())
         };
         let connects = connects(&component) || parts.iter().any(|part| connects(&part.component));
+        let granted = pod::granted(&annotations);
+        // Those that are linked share a worker, and the first of them does not know yet whether another has sockets.
+        let linked = granted.connections && !pod::linked(&annotations).is_empty();
         let alone = |routes: &Routes| routes.iter().all(|(_, other)| other == name);
-        let domain = if sockets && connects {
-            if !front.as_ref().is_none_or(alone) || !parts.is_empty() {
-                return Err(Error::SocketsBesideOthers(name.to_owned()));
-            }
+        let in_network = linked || sockets && connects;
+        if in_network && !linked && !front.as_ref().is_none_or(alone) {
+            return Err(Error::SocketsBesideOthers(name.to_owned()));
+        }
+        let shared = match trust {
             // Sockets of its own need a process in the pod's network.
-            Domain {
-                name: format!("pod-{id}-net"),
-                netns: netns.clone(),
-            }
-        } else {
-            Domain {
-                name: match trust {
-                    TrustDomain::Namespace => format!("ns-{namespace}"),
-                    TrustDomain::Node => "node".to_owned(),
-                    TrustDomain::Pod => format!("pod-{id}"),
-                    TrustDomain::Named(name) => format!("ns-{namespace}.{name}"),
-                },
-                netns: None,
-            }
+            _ if in_network => format!("pod-{id}-net"),
+            TrustDomain::Namespace => format!("ns-{namespace}"),
+            TrustDomain::Node => "node".to_owned(),
+            TrustDomain::Pod => format!("pod-{id}"),
+            TrustDomain::Named(name) => format!("ns-{namespace}.{name}"),
+        };
+        let domain = Domain {
+            // A worker that may do more with files is not one of those that may not.
+            name: match granted.directories {
+                true => format!("files-{shared}"),
+                false => shared,
+            },
+            netns: netns.clone().filter(|_| in_network),
+            directories: granted.directories,
         };
         let resolv = match sandbox.as_ref().map(|sandbox| sandbox.resolv.as_str()) {
             Some(text) if !text.is_empty() => text.to_owned(),
@@ -117,7 +124,7 @@ impl Node {
                 .unwrap_or_default(),
         };
         let pod = sandbox.as_ref().map_or(name, |sandbox| &sandbox.name);
-        let mut volumes = volumes(&stores, bundle)?;
+        let mut volumes = volumes(&stores, &component, bundle)?;
         for part in &parts {
             let part = self.container(&part.id)?.get().program;
             volumes.extend(part.into_iter().flat_map(|it| it.volumes));
@@ -153,6 +160,7 @@ impl Node {
             },
             compiled: compiled.map(|it| it.path),
             volumes,
+            owner: bundle.owner(),
             sandbox: id.to_owned(),
             domain,
             port: bundle.port(),
@@ -250,13 +258,18 @@ fn front(triggers: &[Trigger]) -> Routes {
     http.collect()
 }
 
-/// The folders of the volumes that these stores are on, by the volume's name.
-fn volumes(stores: &[Store], bundle: &Bundle) -> Result<BTreeMap<String, PathBuf>, Error> {
+/// The folders of the volumes that these stores, and the directories of a component, are on, by the volume's name.
+fn volumes(
+    stores: &[Store],
+    component: &Component,
+    bundle: &Bundle,
+) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut folders = BTreeMap::new();
-    for volume in stores
+    let stores = stores
         .iter()
-        .filter_map(|it| Some(&it.persistent.as_ref()?.volume))
-    {
+        .filter_map(|it| Some(&it.persistent.as_ref()?.volume));
+    let directories = component.capabilities.filesystem.iter();
+    for volume in stores.chain(directories.map(|it| &it.volume)) {
         let path = pod::volume_path(volume);
         let folder = bundle.mount(&path).ok_or_else(|| Error::NoVolume {
             volume: volume.clone(),

@@ -49,9 +49,12 @@ pub(crate) struct Program {
     pub(crate) task: Task,
     /// The compiled file in the cache; none where others have the component in themselves.
     pub(crate) compiled: Option<PathBuf>,
-    /// The folders of the volumes that its stores are on, by the volume's name.
+    /// The folders of the volumes that its stores and its directories are on, by the volume's name.
     #[serde(default)]
     pub(crate) volumes: BTreeMap<String, PathBuf>,
+    /// Whose files in them it has as its own.
+    #[serde(default)]
+    pub(crate) owner: Owner,
     /// The pod's id.
     pub(crate) sandbox: String,
     pub(crate) domain: Domain,
@@ -61,6 +64,14 @@ pub(crate) struct Program {
     pub(crate) resolv: String,
     /// The host's file that kubelet reads the termination message from.
     pub(crate) termination_log: Option<PathBuf>,
+}
+
+/// The user and the group that a container runs as, as far as files know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Owner {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
 }
 
 /// Where in its life a container is.
@@ -98,6 +109,9 @@ pub(crate) struct Domain {
     pub(crate) name: String,
     /// The network namespace that the worker itself is in, for a component that has sockets of its own.
     pub(crate) netns: Option<PathBuf>,
+    /// Whether the worker may name and change files: those of directories that its tasks come with.
+    #[serde(default)]
+    pub(crate) directories: bool,
 }
 
 /// A worker.

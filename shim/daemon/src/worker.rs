@@ -86,6 +86,9 @@ impl Worker {
             .stdout(Stdio::null())
             .env_clear()
             .current_dir("/");
+        if domain.directories {
+            command.arg("--directories");
+        }
         let mut fds = vec![FdMapping {
             parent_fd: OwnedFd::from(theirs),
             child_fd: INHERITED,

@@ -7,7 +7,8 @@
 //! ```text
 //! daemon ── Hello ─────────────────> worker        after either was started; a worker that survived a daemon answers with all it runs
 //!        <────────────────── State ──
-//!        ── Start + descriptors ───>               stdout, stderr, the listener of one that serves, files of stores
+//!        ── Start + descriptors ───>               stdout, stderr, the listener of one that serves, files of stores,
+//!                                                   directories
 //!        <── Started | Failed ───────
 //!        <── Connect, Resolve ───────               what it may not do itself
 //!        ── Connected + socket ─────>
@@ -36,8 +37,8 @@ pub type Ticket = u64;
 pub enum ToWorker {
     /// A daemon is there. Answered by [`FromWorker::State`]. Questions that were not answered are asked again.
     Hello,
-    /// Run this. With its descriptors: standard output, standard error, a listening socket where the role is [`Role::Serve`], and the
-    /// files of its stores ([`Task::files`]). Answered by [`FromWorker::Started`] or [`FromWorker::Failed`]; one that runs already stays as it is and
+    /// Run this. With its descriptors: standard output, standard error, a listening socket where the role is [`Role::Serve`], the files
+    /// of its stores ([`Task::files`]), and directories ([`Task::directories`]). Answered by [`FromWorker::Started`] or [`FromWorker::Failed`]; one that runs already stays as it is and
     /// is answered as started.
     Start {
         /// What to run. In a box, for it is much larger than all else.

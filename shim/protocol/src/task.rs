@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shoal_api::pod::Values;
-use shoal_api::{Component, Store, Trigger};
+use shoal_api::{Component, FilesystemGrant, Store, Trigger};
 use shoal_compile::Description;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
@@ -55,6 +55,14 @@ impl Task {
         let parts = self.parts.iter().flat_map(|part| &part.stores);
         let files = self.stores.iter().chain(parts);
         files.filter_map(|it| Some((it.name.as_str(), it.persistent.as_ref()?.volume.as_str())))
+    }
+
+    /// The directories that its component and its parts' are granted, each of which comes with it as a descriptor: in the order of the
+    /// components, after the files of stores.
+    pub fn directories(&self) -> impl Iterator<Item = &FilesystemGrant> {
+        let parts = self.parts.iter().map(|part| &part.component);
+        let components = std::iter::once(&self.component).chain(parts);
+        components.flat_map(|it| &it.capabilities.filesystem)
     }
 }
 

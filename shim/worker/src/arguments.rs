@@ -19,4 +19,7 @@ pub struct Arguments {
     /// Live in the network namespace that is descriptor 4, and make sockets there. Else there is no network
     #[arg(long)]
     pub network: bool,
+    /// Allow what names, makes and changes files. There are none in the root; for directories that tasks come with
+    #[arg(long)]
+    pub directories: bool,
 }

@@ -128,15 +128,25 @@ impl ReadyTask {
             let file = next("the file of a store")?;
             anyhow::Ok((store.to_owned(), File::from(file)))
         });
-        let parts = task.parts.iter().map(|part| PodPart {
-            component: &part.component,
-            dialer: broker.dialer(&part.id),
-            logs: outputs.of(&part.id).unwrap_or_else(|| Arc::clone(&output)),
-            values: &part.values,
-            stores: &part.stores,
+        let files = files.collect::<Result<_, _>>()?;
+        let mut directories = |grants: usize| {
+            let directories = (0..grants).map(|_| next("a directory"));
+            directories.collect::<Result<Vec<_>, _>>()
+        };
+        let own = directories(task.component.capabilities.filesystem.len())?;
+        let parts = task.parts.iter().map(|part| {
+            anyhow::Ok(PodPart {
+                component: &part.component,
+                dialer: broker.dialer(&part.id),
+                logs: outputs.of(&part.id).unwrap_or_else(|| Arc::clone(&output)),
+                values: &part.values,
+                stores: &part.stores,
+                directories: directories(part.component.capabilities.filesystem.len())?,
+            })
         });
         let component = PodComponent {
-            files: files.collect::<Result<_, _>>()?,
+            files,
+            directories: own,
             pod: &task.pod,
             id: &task.sandbox,
             service: (&task.service.0, &task.service.1),
@@ -149,7 +159,7 @@ impl ReadyTask {
             values: &task.values,
             stores: &task.stores,
             triggers: &task.triggers,
-            parts: parts.collect(),
+            parts: parts.collect::<Result<_, _>>()?,
         };
         let what = match &task.role {
             Role::Serve | Role::Handle => {

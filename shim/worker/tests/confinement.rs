@@ -14,15 +14,19 @@ mod attacks;
 #[allow(dead_code, reason = "most of it is for the other tests")]
 mod support;
 
-use attacks::{ATTACKS, Attack, Expected};
+use attacks::{ATTACKS, Attack, Expected, Within};
 use clap::Parser;
 use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::mount::{OpenTreeFlags, open_tree};
 use shoal_channel::Channel;
 use shoal_worker::Worker;
+use std::fs::Permissions;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, Stdio};
+use tempfile::TempDir;
 
 /// Comes before the arguments of a worker, and after it the attack's name.
 const PROBE: &str = "--attack";
@@ -52,7 +56,7 @@ fn probe(name: &str, arguments: &[String]) -> ! {
     std::process::exit(0)
 }
 
-/// Outside: starts the worker, gives it a listening socket as a task gets one, and sees how it fares.
+/// Outside: starts the worker, gives it what a task gets, and sees how it fares.
 fn run(attack: &'static Attack) -> Result<(), Failed> {
     if !rustix::process::geteuid().is_root() {
         return Err("workers are started as shoald does: run this as root".into());
@@ -60,19 +64,23 @@ fn run(attack: &'static Attack) -> Result<(), Failed> {
     let (ours, theirs) = Channel::pair().unwrap();
     let root = support::root();
     std::fs::write(root.path().join("code.cwasm"), "code").unwrap();
-    let network = attack
-        .network
-        .then(|| std::fs::File::open("/proc/self/ns/net").unwrap().into());
+    let network =
+        (attack.within == Within::Network).then(|| std::fs::File::open("/proc/self/ns/net").unwrap().into());
     let this = std::env::current_exe().unwrap();
     let mut worker = support::command(&this, root.path(), theirs.into(), network);
+    let directory = (attack.within == Within::Directories).then(Directory::new);
+    if directory.is_some() {
+        worker.arg("--directories");
+    }
     let mut worker = worker
         .args([PROBE, attack.name])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    ours.send(&listener.local_addr().unwrap().port(), &[listener.as_fd()])
-        .unwrap();
+    let mut given = vec![listener.as_fd()];
+    given.extend(directory.iter().map(|it| it.mount.as_fd()));
+    ours.send(&listener.local_addr().unwrap().port(), &given).unwrap();
     let mut said = String::new();
     worker.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     let status = worker.wait().unwrap();
@@ -94,5 +102,28 @@ fn run(attack: &'static Attack) -> Result<(), Failed> {
     match as_expected {
         true => Ok(()),
         false => Err(format!("expected {:?}, got {status}, {said}", attack.expected).into()),
+    }
+}
+
+/// A directory as the daemon gives it to a task: a mount of its own, without a parent. Everybody may write to it.
+struct Directory {
+    mount: OwnedFd,
+    _folder: TempDir,
+}
+
+impl Directory {
+    fn new() -> Self {
+        let folder = support::root();
+        std::fs::write(folder.path().join("beside"), "beside").unwrap();
+        let shared = folder.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        std::fs::write(shared.join("old"), "old").unwrap();
+        std::fs::set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let mount = open_tree(rustix::fs::CWD, &shared, flags).unwrap();
+        Self {
+            mount,
+            _folder: folder,
+        }
     }
 }

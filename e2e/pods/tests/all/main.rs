@@ -9,6 +9,7 @@
 
 mod command;
 mod crashes;
+mod directories;
 mod endings;
 mod lifecycle;
 mod links;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shoal_conformance::stores::conforms;
 use shoal_pods::manifest::{busybox, pod};
-use shoal_pods::space::{local, redis};
+use shoal_pods::space::{local, on_a_node, redis};
 use shoal_pods::{Space, cluster, guests, http, node, until};
 
 /// A pod with the guests of the suite, on one store.
@@ -39,15 +39,6 @@ fn in_a_file(name: &str) -> Value {
         &json!({"name": "disk", "mountPath": "/shoal/volumes/disk"}),
     );
     object
-}
-
-/// Runs `ask` in the network of a node, from where pods can be reached.
-fn on_a_node<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static) -> T {
-    let asking = std::thread::spawn(move || {
-        http::enter(&local(&cluster().nodes[0]).netns);
-        ask()
-    });
-    asking.join().unwrap()
 }
 
 #[test]

@@ -37,8 +37,12 @@ impl Place {
     }
 
     fn guest(&self, read_only: bool) -> Guest {
+        Self::guest_of(Folder::Named(self.inside("")), read_only)
+    }
+
+    fn guest_of(source: Folder, read_only: bool) -> Guest {
         let mount = Mount {
-            source: self.inside(""),
+            source,
             path: "/data".to_owned(),
             read_only,
         };
@@ -264,10 +268,23 @@ async fn writing_works_where_it_is_granted() {
     );
 }
 
+#[tokio::test]
+async fn a_folder_that_somebody_else_opened_is_like_any_other() {
+    let place = Place::new();
+    let opened = std::fs::File::open(place.inside("")).expect("opened");
+    let before = std::env::current_dir().expect("a folder");
+    let mut guest = Place::guest_of(Folder::Opened(Arc::new(opened.into())), false);
+    assert_eq!(std::env::current_dir().expect("a folder"), before);
+    assert_eq!(guest.read("sub/file").await.expect("read"), b"below");
+    guest.write("new").await.expect("written");
+    assert!(place.inside("new").exists());
+    assert_eq!(guest.read("../out/secret").await, Err(ErrorCode::NotPermitted));
+}
+
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let mount = Mount {
-        source: "/nowhere/at/all".into(),
+        source: Folder::Named("/nowhere/at/all".into()),
         path: "/data".to_owned(),
         read_only: true,
     };

@@ -11,7 +11,8 @@ mod seccomp;
 use crate::Arguments;
 use anyhow::Context;
 use nix::sched::CloneFlags;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, umask};
 use shoal_channel::{Channel, INHERITED};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -34,9 +35,11 @@ pub(crate) fn enter<T>(
     let prepared = prepare()?;
     root::change(&arguments.root).with_context(|| format!("make {} the root", arguments.root.display()))?;
     privileges::drop(arguments.uid, arguments.gid)?;
+    // As runc sets it, whatever containerd's is.
+    umask(Mode::WGRP | Mode::WOTH);
     // No other process of this user may look into this one. Changing the user has done so already, unless fs.suid_dumpable is set.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("PR_SET_DUMPABLE")?;
-    seccomp::apply(arguments.network)?;
+    seccomp::apply(arguments.network, arguments.directories)?;
     Ok((channel, prepared))
 }
 

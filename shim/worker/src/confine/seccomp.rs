@@ -75,6 +75,26 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_shutdown,
 ];
 
+/// Allowed beside these where tasks come with directories. Each is a mount of its own without a parent, so that no path leads out of it;
+/// what may be written is for the mount and for the file's owner to say.
+const DIRECTORIES: &[libc::c_long] = &[
+    libc::SYS_fadvise64,
+    // By this a directory's descriptor becomes one that the library has opened itself.
+    libc::SYS_fchdir,
+    libc::SYS_getdents64,
+    libc::SYS_linkat,
+    libc::SYS_mkdirat,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_pwritev2,
+    libc::SYS_readlinkat,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_symlinkat,
+    libc::SYS_unlinkat,
+    libc::SYS_utimensat,
+];
+
 /// Nothing here calls these, not even to probe. Who does has broken out, and ends.
 const KILLED: &[libc::c_long] = &[
     libc::SYS_acct,
@@ -139,8 +159,9 @@ const FCNTLS: [libc::c_int; 9] = [
     libc::F_OFD_SETLK,
 ];
 
-/// Applies the filters to all threads. `network`: sockets may be made, for TCP and UDP.
-pub(super) fn apply(network: bool) -> anyhow::Result<()> {
+/// Applies the filters to all threads. `network`: sockets may be made, for TCP and UDP. `directories`: files may be named, made and
+/// changed.
+pub(super) fn apply(network: bool, directories: bool) -> anyhow::Result<()> {
     let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
     let plain = |calls: &[libc::c_long]| calls.iter().map(|call| (*call, Vec::new())).collect();
     let filters = [
@@ -152,7 +173,11 @@ pub(super) fn apply(network: bool) -> anyhow::Result<()> {
             SeccompAction::Allow,
             errno(libc::ENOSYS),
         ),
-        (allowed(network)?, errno(libc::EPERM), SeccompAction::Allow),
+        (
+            allowed(network, directories)?,
+            errno(libc::EPERM),
+            SeccompAction::Allow,
+        ),
     ];
     for (rules, otherwise, matched) in filters {
         let arch = std::env::consts::ARCH
@@ -168,8 +193,10 @@ pub(super) fn apply(network: bool) -> anyhow::Result<()> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-fn allowed(network: bool) -> anyhow::Result<Rules> {
-    let mut rules: Rules = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+fn allowed(network: bool, directories: bool) -> anyhow::Result<Rules> {
+    let more = if directories { DIRECTORIES } else { &[] };
+    let calls = ALLOWED.iter().chain(more);
+    let mut rules: Rules = calls.map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
     rules.extend([libc::SYS_epoll_wait, libc::SYS_poll].map(|call| (call, Vec::new())));
     let writing = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | libc::O_TMPFILE;
@@ -202,7 +229,9 @@ fn allowed(network: bool) -> anyhow::Result<Rules> {
     for whose in [0, pid] {
         allow(libc::SYS_prlimit64, &[(0, Dword, Eq, whose), (2, Qword, Eq, 0)])?;
     }
-    allow(libc::SYS_openat, &[(2, Dword, MaskedEq(bits(writing)), 0)])?;
+    if !directories {
+        allow(libc::SYS_openat, &[(2, Dword, MaskedEq(bits(writing)), 0)])?;
+    }
     // `MSG_FASTOPEN` connects: a listening socket that is shut down first would reach wherever it likes.
     let open = (3, Dword, MaskedEq(bits(libc::MSG_FASTOPEN)), 0);
     allow(

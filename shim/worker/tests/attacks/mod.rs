@@ -11,8 +11,17 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) attempt: fn() -> Attempt,
     pub(crate) expected: Expected,
-    /// In a worker that has a pod's network.
-    pub(crate) network: bool,
+    pub(crate) within: Within,
+}
+
+/// In which worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    Any,
+    /// One that has a pod's network.
+    Network,
+    /// One whose tasks come with directories.
+    Directories,
 }
 
 /// What it gave, or the number of the error.
@@ -30,6 +39,8 @@ use Expected::{Allowed, Killed};
 const EPERM: Expected = Expected::Refused(libc::EPERM);
 const ENOENT: Expected = Expected::Refused(libc::ENOENT);
 const ENOSYS: Expected = Expected::Refused(libc::ENOSYS);
+const EACCES: Expected = Expected::Refused(libc::EACCES);
+const EROFS: Expected = Expected::Refused(libc::EROFS);
 
 /// A system call with whatever arguments.
 macro_rules! call {
@@ -46,45 +57,50 @@ macro_rules! call {
 }
 
 macro_rules! attacks {
-    ($($name:ident $(($network:ident))? => $expected:ident: $attempt:expr;)*) => {
+    ($($name:ident $(($within:ident))? => $expected:ident: $attempt:expr;)*) => {
         pub(crate) const ATTACKS: &[Attack] = &[$(Attack {
             name: stringify!($name),
             attempt: || $attempt,
             expected: $expected,
-            network: attacks!(@ $($network)?),
+            within: attacks!(@ $($within)?),
         }),*];
     };
-    (@) => { false };
-    (@ network) => { true };
+    (@) => { Within::Any };
+    (@ network) => { Within::Network };
+    (@ directories) => { Within::Directories };
 }
 
 const HERE: c_int = libc::AT_FDCWD;
 const NONE: usize = 0;
 
 fn open(path: &std::ffi::CStr, flags: c_int) -> Attempt {
-    call!(SYS_openat, HERE, path.as_ptr(), flags, 0o600)
+    open_at(HERE, path, flags)
+}
+
+fn open_at(folder: c_int, path: &std::ffi::CStr, flags: c_int) -> Attempt {
+    call!(SYS_openat, folder, path.as_ptr(), flags, 0o600)
 }
 
 fn socket(family: c_int, kind: c_int) -> Attempt {
     call!(SYS_socket, family, kind, 0)
 }
 
-/// The listening socket that the daemon sent, and a port that somebody listens on.
-fn given() -> (OwnedFd, u16) {
+/// What the daemon sent: a listening socket and, where the worker has any, a directory. And a port that somebody listens on.
+fn given() -> (Vec<OwnedFd>, u16) {
     // SAFETY: the worker's channel, which stays open.
     let channel = unsafe { BorrowedFd::borrow_raw(shoal_channel::INHERITED) };
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut text = [0; 64];
     let flags = RecvFlags::CMSG_CLOEXEC;
     let got = recvmsg(channel, &mut [IoSliceMut::new(&mut text)], &mut control, flags).unwrap();
     let port = std::str::from_utf8(&text[..got.bytes]).unwrap().parse().unwrap();
     for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(mut sockets) = message {
-            return (sockets.next().unwrap(), port);
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            return (descriptors.collect(), port);
         }
     }
-    panic!("no socket came");
+    panic!("no descriptor came");
 }
 
 fn loopback(port: u16) -> libc::sockaddr_in {
@@ -102,8 +118,14 @@ const ADDRESS: usize = size_of::<libc::sockaddr_in>();
 
 /// With the listening socket, and an address that it could reach in its own network namespace.
 fn with_listener(attempt: impl Fn(c_int, &libc::sockaddr_in) -> Attempt) -> Attempt {
-    let (listener, port) = given();
-    attempt(listener.as_raw_fd(), &loopback(port))
+    let (given, port) = given();
+    attempt(given[0].as_raw_fd(), &loopback(port))
+}
+
+/// With the directory.
+fn with_directory(attempt: impl Fn(c_int) -> Attempt) -> Attempt {
+    let (given, _) = given();
+    attempt(given[1].as_raw_fd())
 }
 
 /// A listening socket that is shut down is like one that was just made; data that is sent with this flag connects it first.
@@ -295,4 +317,29 @@ attacks! {
     network_open_etc_passwd(network) => ENOENT: open(c"/etc/passwd", libc::O_RDONLY);
     network_become_root(network) => EPERM: call!(SYS_setuid, 0);
     network_join_a_namespace(network) => Killed: call!(SYS_setns, 3, 0);
+
+    // In a worker whose tasks come with directories: these, and nothing else.
+    directories_make_a_file(directories) => Allowed: with_directory(|folder| open_at(folder, c"new", libc::O_WRONLY | libc::O_CREAT));
+    directories_climb(directories) => ENOENT: with_directory(|folder| open_at(folder, c"../../../../../../etc/passwd", libc::O_RDONLY));
+    directories_climb_from_within(directories) => ENOENT: with_directory(|folder| {
+        call!(SYS_fchdir, folder)?;
+        open(c"../../../../../../etc/passwd", libc::O_RDONLY)
+    });
+    directories_open_beside(directories) => ENOENT: with_directory(|folder| open_at(folder, c"../beside", libc::O_RDONLY));
+    directories_make_a_device(directories) => EPERM: with_directory(|folder| {
+        call!(SYS_mknodat, folder, c"device".as_ptr(), libc::S_IFCHR | 0o666, 0x101)
+    });
+    directories_change_a_mode(directories) => EPERM: with_directory(|folder| call!(SYS_fchmodat, folder, c"old".as_ptr(), 0o4777));
+    directories_change_an_owner(directories) => EPERM: with_directory(|folder| call!(SYS_fchownat, folder, c"old".as_ptr(), 0, 0, 0));
+    directories_copy_the_mount(directories) => Killed: with_directory(|folder| call!(SYS_open_tree, folder, c"".as_ptr(), libc::AT_EMPTY_PATH | 1));
+    directories_change_the_mount(directories) => Killed: with_directory(|folder| {
+        call!(SYS_mount_setattr, folder, c"".as_ptr(), libc::AT_EMPTY_PATH, &raw const UNLIMITED, 16)
+    });
+    directories_open_etc_passwd(directories) => ENOENT: open(c"/etc/passwd", libc::O_RDONLY);
+    directories_write_own_code(directories) => EACCES: open(c"/code.cwasm", libc::O_RDWR);
+    directories_make_a_file_beside_it(directories) => EROFS: open(c"/new", libc::O_WRONLY | libc::O_CREAT);
+    directories_remove_own_code(directories) => EROFS: call!(SYS_unlinkat, HERE, c"/code.cwasm".as_ptr(), 0);
+    directories_socket(directories) => EPERM: socket(libc::AF_INET, libc::SOCK_STREAM);
+    directories_become_root(directories) => EPERM: call!(SYS_setuid, 0);
+    directories_watch_files(directories) => EPERM: call!(SYS_inotify_init1, 0);
 }
