@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # --workspace: with the features that `cargo test --workspace` builds with, so that no dependency is compiled twice.
 cargo build --locked --workspace --bin shoal "$@"
-cargo build --locked -p shoal-compile --features cranelift --bin shoal-compile "$@"
+# With the whole workspace, so that what both have in common is built once.
+cargo build --locked --workspace --features shoal-compile/cranelift --bin shoal-compile "$@"

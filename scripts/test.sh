@@ -12,7 +12,8 @@ export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 export SHOAL_GUESTS=$cache/guests/components
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+declare -A begun
+trap 'rm -f "$log"; for group in "${begun[@]}"; do kill -- "-$group" 2>/dev/null; done' EXIT
 passed=0 failed=0 began=$SECONDS table=()
 
 # run KIND NAME COMMAND...: KIND is `check` (counts as one) or `tests` (counts what it reports, which must be something).
@@ -54,16 +55,32 @@ finish() {
 # need ...: a step without which the later ones say nothing.
 need() { run "$@" || finish; }
 
+# All that is behind one: the compiler, and the tests that need more than this machine.
+features=shoal-compile/cranelift,shoal-e2e/templates,shoal-pods/cluster,shoal-operated/cluster,shoal-services/cluster,shoal-machines/nodes
+features+=,shoal-machines/machines
+
 lint() {
     run check "formatting" scripts/fmt.sh --check
-    run check "clippy" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-    run check "clippy of the compiler" cargo clippy --quiet --locked -p shoal-compile --features cranelift --all-targets -- -D warnings
+    run check "clippy" cargo clippy --quiet --locked --workspace --all-targets --features "$features" -- -D warnings
     run check "arrows between crates" scripts/xtask.sh arrows
     run check "files" scripts/xtask.sh check-files
 }
 
 # Not among the first: one of them is written by the command, which must be built for it.
 generated() { run check "generated files" scripts/generate.sh --check; }
+
+# ahead NAME COMMAND...: begins in the background what a later step takes long for, where others leave a processor idle. The step itself
+# does what is left of it, after `ended NAME`.
+ahead() {
+    local name=$1
+    shift
+    setsid nice -n 19 "$@" >/dev/null 2>&1 </dev/null &
+    begun[$name]=$!
+}
+ended() {
+    [ -z "${begun[$1]:-}" ] || wait "${begun[$1]}" || true
+    unset "begun[$1]"
+}
 
 # on CLUSTER NAME COMMAND...: tests, in the environment of that cluster.
 on() {
@@ -84,7 +101,7 @@ pods() {
         run tests "operator on the cluster of $KUBECONFIG" "${operator[@]}"
         return
     fi
-    run check "what a cluster needs" scripts/setup.sh cluster || return
+    ended programs
     run check "the programs of a cluster" scripts/cluster.sh build || return
     run check "a cluster" scripts/cluster.sh up --name test &&
         on test "pods" "${tests[@]}" &&
@@ -139,11 +156,18 @@ all)
     for example in greeter counter malicious worker report; do
         need check "the example $example" env CARGO_TARGET_DIR="$cache/examples" "examples/$example/build.sh"
     done
+    if [ -z "${KUBECONFIG:-}" ] && run check "what a cluster needs" scripts/setup.sh cluster &&
+        run check "all programs" cargo build --quiet --locked --workspace --bins; then
+        # Not cluster.sh, which would wait for cargo.
+        ahead programs "$CARGO_TARGET_DIR/debug/shoal-cluster" build
+    fi
+    ahead tools scripts/setup.sh templates
     run tests "tests" cargo test --locked --no-fail-fast --workspace
+    ended tools
     run check "the tools of templates' languages" scripts/setup.sh templates &&
         run check "make demo-shop" env CI=true scripts/demo-shop.sh &&
         run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates
-    run tests "tests of the compiler" cargo test --locked --no-fail-fast -p shoal-compile --features cranelift
+    run tests "tests of the compiler" cargo test --locked --no-fail-fast --workspace --features shoal-compile/cranelift --test child
     run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
     pods
     bare
