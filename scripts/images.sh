@@ -39,11 +39,12 @@ if wants shoal-operator || wants shoal-node; then
     else
         containers=$CARGO_TARGET_DIR/$gnu/release nodes=$containers
         rustflags=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$gnu")_RUSTFLAGS
-        export "$rustflags=-C target-feature=+crt-static"
-        cargo build --locked --release --target "$gnu" -p shoal-controller -p shoal-installer --bin shoal-operator --bin shoal-installer
+        # For these alone: with it nothing can be built that runs while something is compiled, as the tool that lists the crates needs.
+        static=(env "$rustflags=-C target-feature=+crt-static" cargo build --locked --release --target "$gnu")
+        "${static[@]}" -p shoal-controller -p shoal-installer --bin shoal-operator --bin shoal-installer
         if wants shoal-node; then
-            cargo build --locked --release --target "$gnu" -p shoal-daemon -p shoal-worker --bin shoald --bin shoal-worker
-            cargo build --locked --release --target "$gnu" -p shoal-compile --features cranelift --bin shoal-compile
+            "${static[@]}" -p shoal-daemon -p shoal-worker --bin shoald --bin shoal-worker
+            "${static[@]}" -p shoal-compile --features cranelift --bin shoal-compile
             rustup target add "$musl" >/dev/null 2>&1 || { echo "images.sh: the Rust target $musl is missing" >&2 && exit 1; }
             cargo build --locked --profile launcher --target "$musl" -p shoal-launcher
             install "$CARGO_TARGET_DIR/$musl/launcher/containerd-shim-shoal-v1" "$nodes/"
