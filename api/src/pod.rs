@@ -254,16 +254,12 @@ pub fn program(
     // Whatever the reference, it was pulled: the schema's rules on it are for those who are still to pull.
     component.insert("file".to_owned(), json!("image"));
     let mut spec = Map::new();
-    let entries = |list: &Value| list.as_array().cloned().unwrap_or_default();
-    let directories = component.get("capabilities").map(|it| entries(&it["filesystem"]));
-    let directories = directories.unwrap_or_default();
-    let kept = stores
-        .as_ref()
-        .map(|(_, value)| entries(value))
-        .unwrap_or_default();
+    let directories = component.get("capabilities").into_iter();
+    let directories = directories.flat_map(|it| it["filesystem"].as_array()).flatten();
+    let kept = stores.iter().flat_map(|(_, stores)| stores.as_array()).flatten();
     // Whether the pod has them, it shows when they are opened.
-    let volumes = directories.iter().map(|it| &it["volume"]);
-    let volumes = volumes.chain(kept.iter().map(|it| &it["persistent"]["volume"]));
+    let volumes = directories.map(|it| &it["volume"]);
+    let volumes = volumes.chain(kept.map(|it| &it["persistent"]["volume"]));
     let volumes: BTreeSet<_> = volumes.filter_map(Value::as_str).collect();
     if !volumes.is_empty() {
         let volumes = volumes.iter().map(|name| json!({"name": name, "emptyDir": {}}));

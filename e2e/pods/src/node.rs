@@ -1,6 +1,7 @@
 //! What a node holds: processes, mounts, namespaces, control groups, records. To be compared before and after.
 
 use crate::{cluster, space};
+use rustix::process::{Pid, Signal, kill_process};
 use shoal_cluster::LocalNode;
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,6 +57,12 @@ pub fn worker(node: &LocalNode, domain: &str) -> Option<i32> {
     let record = fs::read(run(node).join("domains").join(format!("{domain}.json"))).ok()?;
     let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
     i32::try_from(record["pid"].as_i64()?).ok()
+}
+
+/// Ends a process as `kill -9` does.
+pub fn kill(pid: i32) {
+    let pid = Pid::from_raw(pid).expect("a process's number");
+    kill_process(pid, Signal::KILL).expect("kill(2)");
 }
 
 /// The node's `SHOAL_RUN`.

@@ -14,7 +14,11 @@ use std::path::{Path, PathBuf};
 
 /// Opens the directories of `program`'s task, in their order, for a worker whose user and group have this number.
 pub(crate) fn open(program: &Program, worker: u32) -> Result<Vec<OwnedFd>, Error> {
-    let grants = program.task.directories();
+    let mut grants = program.task.directories().peekable();
+    if grants.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let users = users(program.owner, worker);
     let opened = grants.map(|grant| {
         let folder = program
             .volumes
@@ -26,8 +30,11 @@ pub(crate) fn open(program: &Program, worker: u32) -> Result<Vec<OwnedFd>, Error
             source,
         };
         let mount = mount(folder).map_err(failed)?;
-        let users = users(program.owner, worker);
-        match users.and_then(|users| set(&mount, grant.read_only, Some(&users))) {
+        let mapped = match &users {
+            Ok(users) => set(&mount, grant.read_only, Some(users)),
+            Err(error) => Err(again(error)),
+        };
+        match mapped {
             Ok(()) => {}
             // What everybody may read, a stranger may as well.
             Err(_) if grant.read_only => set(&mount, true, None).map_err(failed)?,
@@ -41,6 +48,13 @@ pub(crate) fn open(program: &Program, worker: u32) -> Result<Vec<OwnedFd>, Error
         Ok(mount)
     });
     opened.collect()
+}
+
+/// The same error once more: each directory may be refused for it.
+fn again(error: &io::Error) -> io::Error {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 /// A detached mount of `folder`, without those below it.

@@ -56,7 +56,8 @@ impl Node {
         let mut triggers = triggers.unwrap_or_default();
         triggers.retain(|trigger| trigger.component == name);
         let artifact = self.images.artifact(&create.namespace, image).await?;
-        let within = triggers.is_empty() && pod::linked(&annotations).contains(name);
+        let linked = pod::linked(&annotations);
+        let within = triggers.is_empty() && linked.contains(name);
         let (mut parts, mut compiled, mut role) = (Vec::new(), None, Role::Part);
         if !within {
             let whole = self.linked(id, &component, &artifact).await?;
@@ -93,7 +94,7 @@ impl Node {
         let connects = connects(&component) || parts.iter().any(|part| connects(&part.component));
         let granted = pod::granted(&annotations);
         // Those that are linked share a worker, and the first of them does not know yet whether another has sockets.
-        let linked = granted.connections && !pod::linked(&annotations).is_empty();
+        let linked = granted.connections && !linked.is_empty();
         let alone = |routes: &Routes| routes.iter().all(|(_, other)| other == name);
         let in_network = linked || sockets && connects;
         if in_network && !linked && !front.as_ref().is_none_or(alone) {

@@ -1,16 +1,11 @@
 //! kill -9 of each part under load: who may miss a request, and who may not.
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use shoal_cluster::LocalNode;
 use shoal_pods::manifest::pod;
 use shoal_pods::{Load, Space, cluster, guests, node, space, until};
 use std::net::SocketAddr;
 use std::time::Duration;
-
-fn kill(pid: i32) {
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-}
 
 /// A pod on the first node that answers; its address.
 fn serving(space: &Space) -> SocketAddr {
@@ -39,7 +34,7 @@ fn a_worker_that_dies_takes_its_own_trust_domain_alone_and_comes_back() {
     serving(&victim);
     let address = serving(&neighbour);
     let counted = under_load(address, || {
-        kill(node::worker(home(), &format!("ns-{}", victim.name)).unwrap());
+        node::kill(node::worker(home(), &format!("ns-{}", victim.name)).unwrap());
     });
     counted.none_missed("another trust domain's pod");
     let state = victim.until("pod", "web", |pod| {
@@ -59,7 +54,7 @@ fn the_daemon_dies_and_no_request_is_missed() {
     let space = Space::new("daemon");
     let address = serving(&space);
     let before = node::daemon(home());
-    let counted = under_load(address, || kill(before));
+    let counted = under_load(address, || node::kill(before));
     counted.none_missed("while the daemon was killed");
     let now = until("another daemon", || {
         let now = node::daemon(home());
@@ -82,7 +77,7 @@ fn containerd_and_kubelet_die_and_no_request_is_missed() {
         let space = Space::new(program);
         let address = serving(&space);
         let counted = under_load(address, || {
-            kill(home().pid(program).unwrap());
+            node::kill(home().pid(program).unwrap());
             node::restart();
         });
         counted.none_missed(&format!("while {program} was killed"));

@@ -99,8 +99,7 @@ fn a_component_works_in_its_directories_and_nowhere_else() {
     // The next worker has another number, and finds its files.
     let on = local(space.node_of("files"));
     let worker = node::worker(on, &format!("files-ns-{}", space.name)).expect("a worker of its own kind");
-    let pid = rustix::process::Pid::from_raw(worker).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    node::kill(worker);
     until("an answer after the worker was killed", || {
         ask(address, "op=append&path=/disk/c&text=three")
     });

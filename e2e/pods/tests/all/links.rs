@@ -72,8 +72,7 @@ fn a_chain_of_a_pod_is_one_and_each_component_has_its_own_variables_and_log() {
     // After their worker has died, all of them are made anew, and each prints to its new log.
     let worker =
         node::worker(local(space.node_of("chain")), &format!("ns-{}", space.name)).expect("a worker");
-    let pid = rustix::process::Pid::from_raw(worker).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    node::kill(worker);
     until("another answer", || {
         match try_get(address, "/?op=must&what=log:once-more") {
             Ok((200, _)) => Ok(()),

@@ -92,8 +92,7 @@ fn what_was_acknowledged_is_there_when_the_worker_was_killed() {
             acknowledged = increment().unwrap();
         }
         let worker = node::worker(on, &domain).expect("a worker");
-        let pid = rustix::process::Pid::from_raw(worker).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        node::kill(worker);
         let next = until("an answer after the worker was killed", increment);
         // A call that was cut off may have counted and not been answered.
         assert!(next > acknowledged, "{next} after {acknowledged}");

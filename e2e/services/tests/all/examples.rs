@@ -1,5 +1,6 @@
 //! The examples, deployed from their own manifests with the command, as their pages say.
 
+use serde_json::Value;
 use shoal_pods::manifest::busybox;
 use shoal_pods::space::redis;
 use shoal_pods::{Space, cluster, until};
@@ -49,6 +50,17 @@ fn ask(space: &Space, service: &str, more: &[&str], path: &str) -> String {
     let url = format!("http://{service}.{}.svc.cluster.local{path}", space.name);
     let args = [&["wget", "-q", "-O", "-"], more, &[&url]].concat();
     until(&url, || space.exec("client", &args))
+}
+
+fn says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+/// The only pod of a service.
+fn pod(space: &Space, service: &str) -> Value {
+    space.list(&["pods", "-l", &format!("shoal.dev/service={service}")])["items"][0].clone()
 }
 
 fn space(purpose: &str) -> Space {
@@ -117,7 +129,7 @@ fn the_counter_moves_from_memory_to_redis_to_disk_by_one_line() {
             .unwrap()
     };
     let first = count();
-    let pod = space.list(&["pods", "-l", "shoal.dev/service=counter"])["items"][0].clone();
+    let pod = pod(&space, "counter");
     let pod = pod["metadata"]["name"].as_str().unwrap();
     // Its successor may come up on the other node, where it begins anew: the folder is the node's.
     assert_eq!(count(), first + 1);
@@ -167,12 +179,10 @@ fn the_shop_of_three_languages_is_one_component() {
     let space = space("shop");
     deployed(&space, "shop", &[]);
     let about = ask(&space, "shop", &[], "/about");
-    for language in ["Rust", "JavaScript", "Python"] {
-        assert!(about.contains(language), "{about}");
-    }
+    says(&about, &["Rust", "JavaScript", "Python"]);
     let bill = ask(&space, "shop", &["--post-data", "2 kelp, 1 pearl"], "/");
     assert!(bill.contains("104.00"), "{bill}");
-    let pod = space.list(&["pods", "-l", "shoal.dev/service=shop"])["items"][0].clone();
+    let pod = pod(&space, "shop");
     let containers = |field: &str| pod["spec"][field].as_array().map_or(0, Vec::len);
     assert_eq!((containers("containers"), containers("initContainers")), (1, 2));
 }
@@ -182,26 +192,28 @@ fn the_malicious_library_gets_nothing_of_its_page() {
     let space = space("malicious");
     deployed(&space, "malicious", &[]);
     let own = ask(&space, "malicious", &[], "/own");
-    for wanted in [
-        "API_KEY=sk_live_4f1c77aa",
-        "/data/customers",
-        "Ada and Grace",
-        "customer=Ada",
-    ] {
-        assert!(own.contains(wanted), "{wanted}: {own}");
-    }
+    says(
+        &own,
+        &[
+            "API_KEY=sk_live_4f1c77aa",
+            "/data/customers",
+            "Ada and Grace",
+            "customer=Ada",
+        ],
+    );
     assert!(ask(&space, "malicious", &[], "/").contains("visited 1 times"));
-    let pod = space.list(&["pods", "-l", "shoal.dev/service=malicious"])["items"][0].clone();
+    let pod = pod(&space, "malicious");
     let pod = pod["metadata"]["name"].as_str().unwrap();
     let said = space.kubectl(&["logs", pod, "-c", "stats"]);
-    for wanted in [
-        "files: nothing",
-        "store customers: Error::NoSuchStore",
-        "127.0.0.1:3000: PermissionDenied",
-        "memory: nothing",
-    ] {
-        assert!(said.contains(wanted), "{wanted}: {said}");
-    }
+    says(
+        &said,
+        &[
+            "files: nothing",
+            "store customers: Error::NoSuchStore",
+            "127.0.0.1:3000: PermissionDenied",
+            "memory: nothing",
+        ],
+    );
     // It has variables, those of every container.
     assert!(
         said.contains("environment: ") && !said.contains("API_KEY"),

@@ -65,6 +65,11 @@ fn program(folder: &Path, read_only: bool) -> Program {
     }
 }
 
+/// The directory of a program that is granted this folder alone.
+fn opened(folder: &Path, read_only: bool) -> OwnedFd {
+    open(&program(folder, read_only), WORKER).unwrap().remove(0)
+}
+
 /// Does `work` as a worker's user, with nothing of root's.
 fn as_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     assert!(
@@ -89,8 +94,7 @@ fn open_in(folder: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno
 #[test]
 fn its_files_are_the_pods_users_on_the_disk_and_the_workers_in_it() {
     let (_above, path) = folder();
-    let opened = open(&program(&path, false), WORKER).unwrap();
-    let folder = &opened[0];
+    let folder = &opened(&path, false);
     as_worker(|| {
         open_in(folder, "mine", OFlags::RDWR).unwrap();
         assert_eq!(open_in(folder, "roots", OFlags::RDWR).unwrap_err(), Errno::ACCESS);
@@ -105,8 +109,7 @@ fn its_files_are_the_pods_users_on_the_disk_and_the_workers_in_it() {
 #[test]
 fn one_that_is_read_only_is_so_for_its_owner_too() {
     let (_above, path) = folder();
-    let opened = open(&program(&path, true), WORKER).unwrap();
-    let folder = &opened[0];
+    let folder = &opened(&path, true);
     as_worker(|| {
         open_in(folder, "mine", OFlags::RDONLY).unwrap();
         assert_eq!(open_in(folder, "mine", OFlags::RDWR).unwrap_err(), Errno::ROFS);
@@ -119,8 +122,7 @@ fn no_path_leads_out_of_it() {
     let (above, path) = folder();
     symlink("../secret", path.join("up")).unwrap();
     fs::create_dir(path.join("below")).unwrap();
-    let opened = open(&program(&path, false), WORKER).unwrap();
-    let folder = &opened[0];
+    let folder = &opened(&path, false);
     let same = |name: &str| statat(folder, name, AtFlags::empty()).unwrap().st_ino;
     assert!(above.path().join("secret").exists());
     for way in ["..", "../..", "below/../.."] {
