@@ -28,8 +28,8 @@ shim() {
 }
 
 links() {
+    scripts/build.sh --release
     cargo build --release --locked --workspace --bin shoal-bench
-    cargo build --release --locked -p shoal-compile --features cranelift --bin shoal-compile
     mkdir -p "$cache/bench"
     "$bench" links --folder "$cache/bench" --out "$cache/bench/links.json"
 }

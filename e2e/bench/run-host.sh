@@ -19,9 +19,8 @@ command -v wrk >/dev/null || {
     exit 1
 }
 
-# In one invocation, so that what the two share is compiled once.
-cargo build --release --locked --workspace --bin shoal --bin shoal-bench
-cargo build --release --locked -p shoal-compile --features cranelift --bin shoal-compile
+scripts/build.sh --release
+cargo build --release --locked --workspace --bin shoal-bench
 [ -f "$SHOAL_GUESTS/http_hello.wasm" ] || CARGO_TARGET_DIR=$cache/guests e2e/guests/build.sh
 
 # What is compiled for it is kept between runs; results go beside what was built.
