@@ -109,6 +109,7 @@ pods() {
     fi
     ended programs
     run check "the programs of a cluster" scripts/cluster.sh build || return
+    ahead helm "$CARGO_TARGET_DIR/debug/shoal-cluster" build helm
     run check "a cluster" scripts/cluster.sh up --name test &&
         on test "pods" "${tests[@]}" &&
         on test "operator" "${other[@]}" &&
@@ -123,6 +124,7 @@ bare() {
     local nodes=(cargo test --locked --workspace --features shoal-machines/nodes --test nodes)
     local chart=(cargo test --locked --workspace --features shoal-services/cluster --test services --test services-end -- --test-threads 1)
     run check "what images need" scripts/setup.sh images || return
+    ended helm
     run check "helm" scripts/cluster.sh build helm || return
     run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || return
     export SHOAL_IMAGES=$cache/images/dev
