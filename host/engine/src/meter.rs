@@ -1,21 +1,20 @@
 //! What the instances of one component use together, for whoever reports it. What one of them may use is in `limiter`.
 
-use crate::TICK;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Counters of one component, shared by all its instances.
 #[derive(Debug, Default)]
 pub struct Meter {
-    ticks: AtomicU64,
+    /// Nanoseconds.
+    cpu: AtomicU64,
     memory: AtomicU64,
 }
 
 impl Meter {
-    /// CPU time since the component was started, in steps of [`TICK`].
+    /// CPU time since the component was started.
     pub fn cpu(&self) -> Duration {
-        let ticks = self.ticks.load(Ordering::Relaxed);
-        TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed))
     }
 
     /// Bytes in memories and tables of the instances that exist now.
@@ -24,9 +23,10 @@ impl Meter {
     }
 
     /// Most calls are over before a tick falls into them, and touch nothing that other threads use.
-    pub(crate) fn spend(&self, ticks: u64) {
-        if ticks > 0 {
-            self.ticks.fetch_add(ticks, Ordering::Relaxed);
+    pub(crate) fn spend(&self, cpu: Duration) {
+        if !cpu.is_zero() {
+            let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+            self.cpu.fetch_add(nanos, Ordering::Relaxed);
         }
     }
 
