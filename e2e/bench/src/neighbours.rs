@@ -141,7 +141,7 @@ async fn start(corpus: &Path, manifest: &Path) -> anyhow::Result<(Child, BTreeMa
 async fn attack(name: String, address: SocketAddr) {
     for _ in 0..ATTACKS {
         if let Ok(mut connection) = Connection::open(address).await {
-            let _ = connection.get("/", READ).await;
+            let _ = connection.discard("/", READ).await;
         } else {
             eprintln!("{name} at {address} takes no connection");
             tokio::time::sleep(Duration::from_millis(100)).await;

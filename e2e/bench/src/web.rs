@@ -32,6 +32,24 @@ impl Connection {
 
     /// The status and the first bytes of the body, at most `most`; what follows is not read.
     pub(crate) async fn get(&mut self, path: &str, most: usize) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        let status = self
+            .read(path, most, |data| bytes.extend_from_slice(data))
+            .await?;
+        Ok((status, bytes))
+    }
+
+    /// Reads the first bytes of an answer, about `most`, and keeps none.
+    pub(crate) async fn discard(&mut self, path: &str, most: usize) -> anyhow::Result<()> {
+        self.read(path, most, |_| ()).await.map(|_| ())
+    }
+
+    async fn read(
+        &mut self,
+        path: &str,
+        most: usize,
+        mut take: impl FnMut(&[u8]),
+    ) -> anyhow::Result<StatusCode> {
         self.send.ready().await?;
         let request = Request::get(path)
             .header(header::HOST, &self.host)
@@ -39,16 +57,16 @@ impl Connection {
         let response = self.send.send_request(request).await?;
         let status = response.status();
         let mut body = response.into_body();
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
+        let mut read = 0;
+        while read < most
+            && let Some(frame) = body.frame().await
+        {
             if let Some(data) = frame?.data_ref() {
-                bytes.extend_from_slice(data);
-            }
-            if bytes.len() >= most {
-                break;
+                read += data.len();
+                take(data);
             }
         }
-        Ok((status, bytes))
+        Ok(status)
     }
 }
 
