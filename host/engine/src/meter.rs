@@ -1,6 +1,6 @@
 //! What the instances of one component use together, for whoever reports it. What one of them may use is in `limiter`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Counters of one component, shared by all its instances.
@@ -9,7 +9,12 @@ pub struct Meter {
     /// Nanoseconds.
     cpu: AtomicU64,
     memory: AtomicU64,
+    /// How many more of the last calls computed than did not: up to [`MANY`].
+    computed: AtomicU8,
 }
+
+/// Calls after which it is clear what a component's calls are like.
+const MANY: u8 = 8;
 
 impl Meter {
     /// CPU time since the component was started.
@@ -28,6 +33,24 @@ impl Meter {
             let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
             self.cpu.fetch_add(nanos, Ordering::Relaxed);
         }
+    }
+
+    /// A call ended; whether it computed for more than a moment.
+    pub(crate) fn called(&self, computed: bool) {
+        let before = self.computed.load(Ordering::Relaxed);
+        let after = match computed {
+            true => before.saturating_add(1).min(MANY),
+            false => before.saturating_sub(1),
+        };
+        // Calls that count at the same time may count as one: it is a guess.
+        if after != before {
+            self.computed.store(after, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the next call will probably compute for more than a moment.
+    pub(crate) fn computes(&self) -> bool {
+        self.computed.load(Ordering::Relaxed) > MANY / 2
     }
 
     pub(crate) fn grow(&self, bytes: u64) {

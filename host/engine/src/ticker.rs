@@ -2,6 +2,7 @@
 //! `limiter`.
 
 use crate::cpu::{EPOCH, TICK};
+use crate::lane;
 use crate::pool::Slots;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
@@ -44,6 +45,7 @@ fn run() {
     loop {
         std::thread::sleep(TICK);
         EPOCH.fetch_add(1, Ordering::Relaxed);
+        lane::tick();
         if !advance() {
             ASLEEP.store(true, Ordering::Release);
             // Either this sees the slot that was just taken, or who took it sees that the ticker is asleep.

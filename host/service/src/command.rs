@@ -86,7 +86,11 @@ impl Program {
     /// Runs it to its end, or for as long as `timeout` allows.
     pub async fn run(&self, timeout: Option<Duration>) -> Exit {
         let (unit, linked, concurrent) = (Arc::clone(&self.unit), Arc::clone(&self.linked), self.concurrent);
-        fair(Box::pin(run(unit, linked, concurrent, timeout))).await
+        fair(
+            self.unit.meter(),
+            Box::pin(run(unit, linked, concurrent, timeout)),
+        )
+        .await
     }
 
     /// What it has used, and uses now.

@@ -53,9 +53,11 @@ async fn handle(unit: &Arc<Unit>, world: &EventWorld, id: RequestId, event: Even
         ..CallContext::default()
     };
     let call = world.call(unit, Cause { id, context }, event);
-    let unit = Arc::clone(unit);
-    let called = Box::pin(async move { by(deadline, metered(unit.meter(), call)).await });
-    match fair(called).await {
+    let called = Box::pin({
+        let unit = Arc::clone(unit);
+        async move { by(deadline, metered(unit.meter(), call)).await }
+    });
+    match fair(unit.meter(), called).await {
         Ok(ended) => ended,
         Err(Passed) => Err(Fault::Deadline { limit }.into()),
     }

@@ -39,12 +39,14 @@ impl HttpComponent {
             text: error.to_string(),
         })?;
         let limit = unit.limits.request_timeout;
-        let unit = Arc::clone(unit);
-        let made = Box::pin(async move {
-            let made = world.try_instance(&unit, unit.no_request().into());
-            by(after(Instant::now(), limit), metered(unit.meter(), made)).await
+        let made = Box::pin({
+            let unit = Arc::clone(unit);
+            async move {
+                let made = world.try_instance(&unit, unit.no_request().into());
+                by(after(Instant::now(), limit), metered(unit.meter(), made)).await
+            }
         });
-        match fair(made).await {
+        match fair(unit.meter(), made).await {
             Ok(made) => made,
             Err(Passed) => Err(Fault::Deadline { limit }),
         }
@@ -116,7 +118,7 @@ async fn respond(
             (Poll::Pending, None) => Poll::Pending,
         }
     });
-    let (ended, head, rest) = fair(first).await;
+    let (ended, head, rest) = fair(unit.meter(), first).await;
     if let Some(Err(failure)) = ended {
         return Err(cause(unit, &exchange, failure));
     }
@@ -197,11 +199,15 @@ fn late(unit: &Unit, Passed: Passed) -> Failure {
 fn spawn(unit: &Arc<Unit>, id: RequestId, call: Call) -> tokio::task::JoinHandle<()> {
     let unit = Arc::clone(unit);
     // In one piece with the call: once that has failed, the one who reads the body ends this.
-    tokio::spawn(fair(Box::pin(async move {
-        if let Err(failure) = call.await {
-            report(&unit, id, &failure);
-        }
-    })))
+    tokio::spawn(async move {
+        let failing = Arc::clone(&unit);
+        let call = Box::pin(async move {
+            if let Err(failure) = call.await {
+                report(&failing, id, &failure);
+            }
+        });
+        fair(unit.meter(), call).await;
+    })
 }
 
 pub(crate) fn report(unit: &Unit, request: RequestId, failure: &Failure) {
