@@ -1,7 +1,8 @@
 //! Accepts connections and speaks HTTP on them. Who answers is in `routes`.
 
 use super::{Body, Request, RequestBody, Response, Routes};
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -56,7 +57,7 @@ impl Running {
 
     /// Answers by other routes from the next request on. Requests in flight are finished by those that they began with.
     pub fn replace(&self, routes: Routes) {
-        self.server.routes.store(Arc::new(routes));
+        self.server.routes.store(Some(Arc::new(routes)));
     }
 
     /// Stops accepting, lets requests in flight finish for as long as `grace`, then ends their connections.
@@ -71,6 +72,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.accepting.abort();
+        // Connections end in their own time, and are not to keep what nobody calls any more.
+        self.server.routes.store(None);
     }
 }
 
@@ -83,7 +86,7 @@ pub fn serve(listener: TcpListener, routes: Routes, options: ServerOptions) -> s
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let server = Arc::new(Server {
-        routes: ArcSwap::from_pointee(routes),
+        routes: ArcSwapOption::from_pointee(routes),
         options,
     });
     let accepting = tokio::spawn(Arc::clone(&server).accept(listener, stop.clone()));
@@ -96,7 +99,8 @@ pub fn serve(listener: TcpListener, routes: Routes, options: ServerOptions) -> s
 }
 
 struct Server {
-    routes: ArcSwap<Routes>,
+    /// None once nobody is to be answered any more.
+    routes: ArcSwapOption<Routes>,
     options: ServerOptions,
 }
 
@@ -182,18 +186,21 @@ impl Server {
 
     async fn respond(&self, request: Request) -> Response {
         // The guard of the routes is not held while the handler works.
-        let handler = self.routes.load().find(request.uri().path()).cloned();
+        let handler = match &*self.routes.load() {
+            Some(routes) => routes.find(request.uri().path()).cloned().ok_or(StatusCode::NOT_FOUND),
+            None => Err(StatusCode::SERVICE_UNAVAILABLE),
+        };
         // hyper leaves out the body of an answer to HEAD in HTTP/1.1 alone, and a client of HTTP/2 takes one for an error of the
         // protocol (RFC 9113 section 8.1.1).
         let without_body =
             request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2;
         let responding = handler.map(|handler| handler.handle(request));
         match responding {
-            Some(responding) if without_body => responding.await.map(|_| Body::default()),
-            Some(responding) => responding.await,
-            None => {
+            Ok(responding) if without_body => responding.await.map(|_| Body::default()),
+            Ok(responding) => responding.await,
+            Err(status) => {
                 let mut response = Response::new(Body::default());
-                *response.status_mut() = http::StatusCode::NOT_FOUND;
+                *response.status_mut() = status;
                 response
             }
         }
