@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every target of e2e/fuzz for FUZZ_SECONDS (by default 60), side by side. An input that crashes, hangs or eats memory
-# fails; its path is printed. What the runs learn is kept in the cache and is where the next one starts.
+# scripts/fuzz.sh [build]: runs every target of e2e/fuzz for FUZZ_SECONDS (by default 60), side by side; with `build` it only builds them.
+# An input that crashes, hangs or eats memory fails; its path is printed. What the runs learn is kept in the cache and is where the next
+# one starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}
@@ -10,6 +11,7 @@ targets=(manifest artifact_layer compile_input)
 
 # From its folder, for e2e/fuzz/.cargo/config.toml. What the caller has set would replace what is set there.
 (cd e2e/fuzz && env -u RUSTFLAGS -u RUSTC_WRAPPER cargo build --locked)
+[ "${1:-}" != build ] || exit 0
 programs=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/debug
 
 running=()

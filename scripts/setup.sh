@@ -129,7 +129,7 @@ if [ "$task" = templates ]; then
     fi
     if [ ! -x "$tools/bin/wit-bindgen" ]; then
         echo "setup: wit-bindgen into $tools (minutes)"
-        CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
             cargo install --quiet --locked --version 0.63.0 --no-default-features --features c --root "$tools" wit-bindgen-cli
         rm -rf "$tools/build"
     fi

@@ -8,6 +8,8 @@ suite=${1:?which checks: all, lint or unit}
 cache=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+# A registry that does not answer for a moment is no mistake of ours.
+export CARGO_NET_RETRY=${CARGO_NET_RETRY:-10}
 # Where the end-to-end tests find the guests.
 export SHOAL_GUESTS=$cache/guests/components
 
@@ -109,7 +111,9 @@ pods() {
     fi
     ended programs
     run check "the programs of a cluster" scripts/cluster.sh build || return
+    # These tests wait for kubelets most of the time.
     ahead helm "$CARGO_TARGET_DIR/debug/shoal-cluster" build helm
+    ahead fuzz scripts/fuzz.sh build
     run check "a cluster" scripts/cluster.sh up --name test &&
         on test "pods" "${tests[@]}" &&
         on test "operator" "${other[@]}" &&
@@ -176,8 +180,9 @@ all)
         run check "make demo-shop" env CI=true scripts/demo-shop.sh &&
         run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates
     run tests "tests of the compiler" cargo test --locked --no-fail-fast --workspace --features shoal-compile/cranelift --test child
-    run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
     pods
+    ended fuzz
+    run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
     bare
     machines
     ;;
