@@ -1,13 +1,13 @@
-//! CPU time by epochs: what a thread has computed since the last tick is charged to the instance that it executes when the next one falls.
-//! The ticking is in `ticker`.
+//! CPU time by epochs: how many ticks fell while a thread was executing an instance. The ticking is in `ticker`.
 //!
 //! ```text
-//! poll ──> base = the thread's clock at the last tick ── guest ── tick: spent = clock - base ── guest or host ──> pending: spent += clock - base
+//! poll ──> base = epoch, the thread's clock ── guest ── tick: spent += ticks since base ── guest or host ──> pending: spent += ticks since base
 //! ```
 //!
-//! Reading the thread's clock is a system call, so it is read once for each tick and thread, not for each poll. The price is precision: a
-//! poll that a tick falls into is charged with all that its thread has computed since the tick before, any other with nothing,
-//! which is right on average. Time in which the kernel ran another thread is nobody's.
+//! Reading a counter costs nothing beside reading the thread's CPU clock, which is a system call. The price is precision: a stretch
+//! of work that a tick falls into counts as a whole one, any other as none, which is right on average. Of several ticks those count
+//! that the thread has computed for: in the others the kernel ran somebody else. For that its clock is read at the first poll after each tick,
+//! and at every poll of what has computed for more than a tick before: such calls take turns, and may have little of each tick.
 
 use crate::Meter;
 use std::cell::Cell;
@@ -32,16 +32,27 @@ struct Mark {
     cpu: Duration,
 }
 
+impl Mark {
+    fn here() -> Self {
+        Self {
+            epoch: now(),
+            cpu: computed(),
+        }
+    }
+}
+
 /// The poll that this thread is in.
 #[derive(Clone, Copy)]
 struct Clock {
     base: Mark,
     /// In the polls before.
     spent: Duration,
+    /// Whether every moment counts.
+    exact: bool,
 }
 
 thread_local! {
-    /// The first poll since the last tick began here.
+    /// Where the first poll since the last tick began.
     static LAST: Cell<Mark> = const { Cell::new(Mark { epoch: u64::MAX, cpu: Duration::ZERO }) };
     static CLOCK: Cell<Option<Clock>> = const { Cell::new(None) };
 }
@@ -56,35 +67,41 @@ fn computed() -> Duration {
     Duration::try_from(clock).unwrap_or_default()
 }
 
-/// Where a poll that begins now is charged from.
+/// Where a poll that begins now is counted from.
 fn mark() -> Mark {
     let epoch = now();
     let last = LAST.get();
     if last.epoch == epoch {
         return last;
     }
-    let mark = Mark {
-        epoch,
-        cpu: computed(),
-    };
+    let mark = Mark::here();
     LAST.set(mark);
     mark
 }
 
-/// What is charged for `ticks` in which the thread's clock went on by what `computed` says. A thread that had no instance to execute had no
-/// ticks either: what it computed then is not counted.
-fn charge(ticks: u64, computed: impl FnOnce() -> Duration) -> Duration {
-    if ticks == 0 {
-        return Duration::ZERO;
+/// What counts of `ticks` in which the thread's clock went on by what `computed` says: one at the least.
+fn count(ticks: u64, computed: impl FnOnce() -> Duration) -> Duration {
+    match u32::try_from(ticks).unwrap_or(u32::MAX) {
+        0 => Duration::ZERO,
+        1 => TICK,
+        ticks => computed().clamp(TICK, TICK * ticks),
     }
-    let ticks = TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
-    computed().min(ticks)
 }
 
 impl Clock {
+    fn start(spent: Duration) -> Self {
+        let exact = spent > TICK;
+        let base = if exact { Mark::here() } else { mark() };
+        Self { base, spent, exact }
+    }
+
     fn total(self) -> Duration {
-        let ticks = now().saturating_sub(self.base.epoch);
-        self.spent + charge(ticks, || computed().saturating_sub(self.base.cpu))
+        let since = || computed().saturating_sub(self.base.cpu);
+        let more = match self.exact {
+            true => since(),
+            false => count(now().saturating_sub(self.base.epoch), since),
+        };
+        self.spent + more
     }
 }
 
@@ -117,10 +134,7 @@ impl<M: Deref<Target = Meter>, F: Future> Future for Metered<M, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let clock = Clock {
-            base: mark(),
-            spent: *this.spent,
-        };
+        let clock = Clock::start(*this.spent);
         let outer = CLOCK.replace(Some(clock));
         let polled = this.inner.poll(cx);
         CLOCK.set(outer);
@@ -166,19 +180,23 @@ mod tests {
         );
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(future.poll_unpin(&mut cx).is_pending());
+        assert_eq!(meter.cpu(), TICK * 8);
         tick(10);
-        assert_eq!(future.poll_unpin(&mut cx), Poll::Ready(Some(TICK * 16)));
-        assert_eq!(meter.cpu(), TICK * 16);
+        let Poll::Ready(Some(all)) = future.poll_unpin(&mut cx) else {
+            panic!("it ends in a poll");
+        };
+        // To the moment, now that it has computed for more than a tick.
+        assert!((TICK * 16..TICK * 26).contains(&all), "{all:?}");
+        assert!(meter.cpu() >= all);
         assert_eq!(spent(), None);
     }
 
     #[test]
-    fn what_the_kernel_gave_to_others_is_not_charged() {
-        assert_eq!(
-            charge(0, || unreachable!("no tick, no system call")),
-            Duration::ZERO
-        );
-        assert_eq!(charge(40, || TICK / 2), TICK / 2);
-        assert_eq!(charge(2, || TICK * 1000), TICK * 2);
+    fn ticks_in_which_the_kernel_ran_somebody_else_do_not_count() {
+        assert_eq!(count(0, || unreachable!()), Duration::ZERO);
+        assert_eq!(count(1, || unreachable!()), TICK);
+        assert_eq!(count(40, || TICK / 2), TICK);
+        assert_eq!(count(40, || TICK * 7 / 2), TICK * 7 / 2);
+        assert_eq!(count(2, || TICK * 1000), TICK * 2);
     }
 }
