@@ -112,7 +112,7 @@ pods() {
     ended programs
     run check "the programs of a cluster" scripts/cluster.sh build || return
     # These tests wait for kubelets most of the time.
-    ahead helm "$CARGO_TARGET_DIR/debug/shoal-cluster" build helm
+    ahead more "$CARGO_TARGET_DIR/debug/shoal-cluster" build metrics-server helm
     ahead fuzz scripts/fuzz.sh build
     run check "a cluster" scripts/cluster.sh up --name test &&
         on test "pods" "${tests[@]}" &&
@@ -128,7 +128,7 @@ bare() {
     local nodes=(cargo test --locked --workspace --features shoal-machines/nodes --test nodes)
     local chart=(cargo test --locked --workspace --features shoal-services/cluster --test services --test services-end -- --test-threads 1)
     run check "what images need" scripts/setup.sh images || return
-    ended helm
+    ended more
     run check "helm" scripts/cluster.sh build helm || return
     run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || return
     export SHOAL_IMAGES=$cache/images/dev

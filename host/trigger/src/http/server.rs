@@ -187,7 +187,10 @@ impl Server {
     async fn respond(&self, request: Request) -> Response {
         // The guard of the routes is not held while the handler works.
         let handler = match &*self.routes.load() {
-            Some(routes) => routes.find(request.uri().path()).cloned().ok_or(StatusCode::NOT_FOUND),
+            Some(routes) => routes
+                .find(request.uri().path())
+                .cloned()
+                .ok_or(StatusCode::NOT_FOUND),
             None => Err(StatusCode::SERVICE_UNAVAILABLE),
         };
         // hyper leaves out the body of an answer to HEAD in HTTP/1.1 alone, and a client of HTTP/2 takes one for an error of the
