@@ -114,12 +114,19 @@ for target in "${targets[@]}"; do
     rustup target add "$target"
 done
 
+# Whether the languages' tools in that folder do their work; a cache that was cleared in part still says what it is made of.
+works() {
+    "$1/python/bin/componentize-py" --version && cd "$1/javascript" &&
+        node --input-type=module --eval 'import "@bytecodealliance/componentize-js"'
+}
+
 # The languages' own packages, in a folder of ours; the tests of templates find them there.
 if [ "$task" = templates ]; then
     tools=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}/tools
-    mkdir -p "$tools/javascript"
     wanted=$(cat cli/templates/javascript/package.json.in cli/templates/python/requirements.txt.in)
-    if [ "$(cat "$tools/made-of" 2>/dev/null)" != "$wanted" ]; then
+    if [ "$(cat "$tools/made-of" 2>/dev/null)" != "$wanted" ] || ! (works "$tools") >/dev/null 2>&1; then
+        rm -rf "$tools"/{made-of,javascript,python}
+        mkdir -p "$tools/javascript"
         echo "setup: componentize-js and componentize-py into $tools"
         sed 's/{{name}}/tools/' cli/templates/javascript/package.json.in >"$tools/javascript/package.json"
         (cd "$tools/javascript" && npm install --silent --no-audit --no-fund)

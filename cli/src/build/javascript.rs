@@ -6,6 +6,8 @@ use crate::failure::Failure;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// It imports preview2-shim without depending on it, so the template's package.json names that too: otherwise it is there or not
+/// as npm places the packages of others.
 const PACKAGE: &str = "node_modules/@bytecodealliance/componentize-js";
 /// The library, not jco's command: that one stumbles over the path of the WIT.
 const SCRIPT: &str = "import { componentize } from '@bytecodealliance/componentize-js';
