@@ -6,10 +6,13 @@
 //!
 //! Reading a counter costs nothing beside reading the thread's CPU clock, which is a system call. The price is precision: a stretch
 //! of work that a tick falls into counts as a whole one, any other as none, which is right on average. Of several ticks those count
-//! that the thread has computed for: in the others the kernel ran somebody else. For that its clock is read at the first poll after each tick,
-//! and at every poll of what has computed for more than a tick before: such calls take turns, and may have little of each tick.
+//! that the thread has computed for: in the others the kernel ran somebody else. For that its clock is read at the first poll after each tick.
+//!
+//! Two kinds of polls count to the moment, since ticks would not be right on average: those of what has computed for more than a tick before
+//! (such calls take turns, and may have little of each tick), and those that find no ticking (which begins with them, so that no tick ever fell
+//! into a short call of a service that is called seldom).
 
-use crate::Meter;
+use crate::{Meter, ticker};
 use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
@@ -68,10 +71,9 @@ fn computed() -> Duration {
 }
 
 /// Where a poll that begins now is counted from.
-fn mark() -> Mark {
-    let epoch = now();
+fn mark(exact: bool) -> Mark {
     let last = LAST.get();
-    if last.epoch == epoch {
+    if !exact && last.epoch == now() {
         return last;
     }
     let mark = Mark::here();
@@ -89,10 +91,14 @@ fn count(ticks: u64, computed: impl FnOnce() -> Duration) -> Duration {
 }
 
 impl Clock {
-    fn start(spent: Duration) -> Self {
-        let exact = spent > TICK;
-        let base = if exact { Mark::here() } else { mark() };
-        Self { base, spent, exact }
+    /// `seldom`: nothing ticks yet.
+    fn start(spent: Duration, seldom: bool) -> Self {
+        let exact = spent > TICK || seldom;
+        Self {
+            base: mark(exact),
+            spent,
+            exact,
+        }
     }
 
     fn total(self) -> Duration {
@@ -134,7 +140,7 @@ impl<M: Deref<Target = Meter>, F: Future> Future for Metered<M, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let clock = Clock::start(*this.spent);
+        let clock = Clock::start(*this.spent, ticker::asleep());
         let outer = CLOCK.replace(Some(clock));
         let polled = this.inner.poll(cx);
         CLOCK.set(outer);
@@ -149,16 +155,20 @@ mod tests {
     use super::*;
     use futures::FutureExt;
 
+    fn compute(time: Duration) {
+        let until = computed() + time;
+        while computed() < until {}
+    }
+
     /// Computes until this thread has for `n` ticks, which go by.
     fn tick(n: u32) {
-        let until = computed() + TICK * n;
-        while computed() < until {}
+        compute(TICK * n);
         EPOCH.fetch_add(n.into(), Ordering::Relaxed);
     }
 
     // One test, since the counter is the process's.
     #[test]
-    fn only_what_is_computed_inside_a_poll_counts_and_nesting_does_not_leak() {
+    fn only_what_is_computed_inside_a_poll_counts_to_the_moment_where_it_is_long_or_seldom() {
         let mut polls = 0;
         let meter = Meter::default();
         let mut future = metered(
@@ -189,6 +199,15 @@ mod tests {
         assert!((TICK * 16..TICK * 26).contains(&all), "{all:?}");
         assert!(meter.cpu() >= all);
         assert_eq!(spent(), None);
+
+        let (short, begun) = (TICK / 4, computed());
+        let [often, seldom] = [false, true].map(|seldom| {
+            let clock = Clock::start(Duration::ZERO, seldom);
+            compute(short);
+            clock.total()
+        });
+        assert_eq!(often, Duration::ZERO);
+        assert!((short..=computed() - begun).contains(&seldom), "{seldom:?}");
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub(crate) fn wake() {
     }
 }
 
+/// Whether no tick comes before somebody takes a slot. Who does then sees the next one a whole tick later, always.
+pub(crate) fn asleep() -> bool {
+    ASLEEP.load(Ordering::Relaxed)
+}
+
 fn run() {
     loop {
         std::thread::sleep(TICK);
