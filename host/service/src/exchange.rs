@@ -1,7 +1,7 @@
 //! What a call and the one who waits for it share: the head of the answer, and how the call ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmtime_wasi_http::WasiBody;
 
 /// The head of an answer, with its body on the way.
@@ -13,7 +13,16 @@ pub(crate) struct Exchange {
     head: Mutex<Option<Head>>,
     /// Set before the store is dropped: a body whose writer is gone looks like one that is at its end.
     failed: AtomicBool,
-    too_large: AtomicBool,
+    broken: OnceLock<Broken>,
+}
+
+/// Why the body of a request was broken off here, which its reader, the guest, may answer as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// It was larger than allowed.
+    TooLarge,
+    /// No more of it came.
+    Stalled,
 }
 
 impl Exchange {
@@ -37,12 +46,13 @@ impl Exchange {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// The request's body was larger than allowed, which its reader, the guest, may answer as it likes.
-    pub(crate) fn request_too_large(&self) {
-        self.too_large.store(true, Ordering::Release);
+    /// The body of the request was broken off. The first reason counts.
+    pub(crate) fn break_request(&self, why: Broken) {
+        // Fails where there is a reason already.
+        let _ = self.broken.set(why);
     }
 
-    pub(crate) fn was_request_too_large(&self) -> bool {
-        self.too_large.load(Ordering::Acquire)
+    pub(crate) fn request_broken(&self) -> Option<Broken> {
+        self.broken.get().copied()
     }
 }

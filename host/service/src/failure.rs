@@ -1,5 +1,6 @@
 //! A request that did not go well: what its sender is told, and what the log says. Why an instance ended is in `engine`'s `Fault`.
 
+use crate::exchange::Broken;
 use http::StatusCode;
 use shoal_capability::RequestId;
 use shoal_engine::Fault;
@@ -19,6 +20,9 @@ pub(crate) enum Failure {
     /// The request's body is too large.
     #[error("limits.requestBody: the request's body has more than the {limit} bytes allowed")]
     RequestBody { limit: u64 },
+    /// The sender stopped in the middle of the request's body.
+    #[error("the rest of the request's body did not come in time")]
+    RequestStalled,
     /// The request is not what the component's world takes.
     #[error("{reason}")]
     BadRequest { reason: String },
@@ -55,12 +59,21 @@ pub(crate) enum Failure {
 const VALUES: usize = 128 << 20;
 
 impl Failure {
+    /// Of a request whose body was broken off; `limit` is the most that it may have.
+    pub(crate) fn broken(why: Broken, limit: u64) -> Self {
+        match why {
+            Broken::TooLarge => Self::RequestBody { limit },
+            Broken::Stalled => Self::RequestStalled,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Fault(Fault::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
             Self::Fault(_) | Self::NoAnswer | Self::ResponseBody { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::ErrorCode { .. } | Self::Refused { .. } | Self::Values => StatusCode::BAD_GATEWAY,
             Self::TooDeep => StatusCode::LOOP_DETECTED,
@@ -71,7 +84,11 @@ impl Failure {
     pub(crate) fn by_sender(&self) -> bool {
         matches!(
             self,
-            Self::Busy { .. } | Self::RequestBody { .. } | Self::BadRequest { .. } | Self::TooDeep
+            Self::Busy { .. }
+                | Self::RequestBody { .. }
+                | Self::RequestStalled
+                | Self::BadRequest { .. }
+                | Self::TooDeep
         )
     }
 

@@ -1,9 +1,9 @@
 //! The body of a request on its way to a guest, no larger than allowed.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Broken, Exchange};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use shoal_trigger::http::{BodyError, Request};
+use shoal_trigger::http::{BodyError, BodyStalled, Request};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -32,7 +32,11 @@ pub(crate) fn limited<B>(
 }
 
 /// What a guest is told of a body that broke off.
-fn broken(error: BodyError) -> Error {
+fn broken(error: BodyError, exchange: &Exchange) -> Error {
+    if error.is::<BodyStalled>() {
+        exchange.break_request(Broken::Stalled);
+        return Error::ConnectionReadTimeout;
+    }
     match error.downcast::<hyper::Error>() {
         Ok(error) => Error::Hyper(*error),
         Err(_) => Error::ConnectionTerminated,
@@ -58,14 +62,14 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(broken(error.into())))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(broken(error.into(), &self.exchange)))),
             None => return Poll::Ready(None),
         };
         if let Some(data) = frame.data_ref() {
             match self.left.checked_sub(data.len() as u64) {
                 Some(left) => self.left = left,
                 None => {
-                    self.exchange.request_too_large();
+                    self.exchange.break_request(Broken::TooLarge);
                     return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.limit)))));
                 }
             }

@@ -125,7 +125,7 @@ async fn respond(
     let limit = unit.limits.response_body;
     let response = match head {
         // Whatever the guest makes of a body that broke off: the sender is told why it did.
-        Some(Ok(_)) if exchange.was_request_too_large() => {
+        Some(Ok(_)) if exchange.request_broken().is_some() => {
             return Err(cause(unit, &exchange, Failure::NoAnswer));
         }
         // Its size is known before the head is sent, so that the sender can still be told.
@@ -178,14 +178,11 @@ fn check(unit: &Unit, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where a request's body was too large, what the guest makes of it is beside the point.
+/// Where a request's body was broken off here, what the guest makes of it is beside the point.
 fn cause(unit: &Unit, exchange: &Exchange, failure: Failure) -> Failure {
-    if exchange.was_request_too_large() {
-        Failure::RequestBody {
-            limit: unit.limits.request_body,
-        }
-    } else {
-        failure
+    match exchange.request_broken() {
+        Some(why) => Failure::broken(why, unit.limits.request_body),
+        None => failure,
     }
 }
 

@@ -77,7 +77,7 @@ impl ResponseBody {
             return Ok(());
         };
         // A body that was made of a request's body that broke off is no whole either.
-        if writer.exchange.failed() || writer.exchange.was_request_too_large() {
+        if writer.exchange.failed() || writer.exchange.request_broken().is_some() {
             return Err(Cut::Unfinished);
         }
         // Work that a guest does after its answer is its own; its deadline goes on.

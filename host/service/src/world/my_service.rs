@@ -108,11 +108,12 @@ async fn text(request: Request, limit: u64, exchange: &Arc<Exchange>) -> Result<
     let body = limited(request, limit, exchange).into_body();
     let bytes = match body.collect().await {
         Ok(collected) => collected.to_bytes(),
-        Err(_) if exchange.was_request_too_large() => return Err(Failure::RequestBody { limit }),
         Err(error) => {
-            return Err(Failure::BadRequest {
+            let early = || Failure::BadRequest {
                 reason: format!("the request's body ended early: {error:?}"),
-            });
+            };
+            let broken = exchange.request_broken();
+            return Err(broken.map_or_else(early, |why| Failure::broken(why, limit)));
         }
     };
     if bytes.is_empty() {

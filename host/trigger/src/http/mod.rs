@@ -1,10 +1,14 @@
 //! The HTTP trigger: 1.1 and 2 without TLS (h2c by prior knowledge, RFC 9113 section 3.3), with path routes.
 
+mod answer;
 mod body;
+mod connection;
 mod routes;
 mod server;
+mod table;
+mod wire;
 
-pub use body::RequestBody;
+pub use body::{BodyStalled, RequestBody, WireBody};
 pub use routes::Routes;
 pub use server::{Running, ServerOptions, serve};
 

@@ -1,29 +1,29 @@
-//! Accepts connections and speaks HTTP on them. Who answers is in `routes`.
+//! Accepts connections, and closes those that it can't keep. What happens on one of them is in `connection`.
 
-use super::{Body, Request, RequestBody, Response, Routes};
+use super::Routes;
+use super::connection::Server;
+use super::table::Table;
 use arc_swap::ArcSwapOption;
-use http::StatusCode;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How a server protects itself from its clients.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Connections at once; further ones wait in the listener's backlog.
+    /// Connections at once. For one more, the one that has had no request in flight for longest is closed; where each has one, it waits.
     pub max_connections: usize,
-    /// Time for a client to send a request's head, and to leave a connection idle between requests (HTTP/1.1).
+    /// Time from the start of a connection, or from the end of its last request, to the whole head of its next request. A connection
+    /// without any is closed then.
     pub head_timeout: Duration,
+    /// Time without any part of a request's body, while its handler waits for one.
+    pub body_timeout: Duration,
+    /// Time in which a client that does not take its answer must take a part of it.
+    pub write_timeout: Duration,
     /// Bytes of a request's head.
     pub max_head: usize,
     /// Requests at once on one HTTP/2 connection.
@@ -35,6 +35,8 @@ impl Default for ServerOptions {
         Self {
             max_connections: 10_000,
             head_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             max_head: 64 << 10,
             max_streams: 256,
         }
@@ -89,7 +91,14 @@ pub fn serve(listener: TcpListener, routes: Routes, options: ServerOptions) -> s
         routes: ArcSwapOption::from_pointee(routes),
         options,
     });
-    let accepting = tokio::spawn(Arc::clone(&server).accept(listener, stop.clone()));
+    let acceptor = Acceptor {
+        server: Arc::clone(&server),
+        listener,
+        table: Table::new(),
+        tasks: JoinSet::new(),
+        waiting: None,
+    };
+    let accepting = tokio::spawn(acceptor.run(stop.clone()));
     Ok(Running {
         address,
         server,
@@ -98,114 +107,119 @@ pub fn serve(listener: TcpListener, routes: Routes, options: ServerOptions) -> s
     })
 }
 
-struct Server {
-    /// None once nobody is to be answered any more.
-    routes: ArcSwapOption<Routes>,
-    options: ServerOptions,
+/// Accepts, until it is stopped.
+struct Acceptor {
+    server: Arc<Server>,
+    listener: TcpListener,
+    table: Table<Id>,
+    /// Dropping them, when this task is aborted, ends the connections.
+    tasks: JoinSet<()>,
+    /// A connection for which there is no place yet.
+    waiting: Option<TcpStream>,
 }
 
-impl Server {
-    async fn accept(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(self.options.max_connections));
-        // Dropping it, when this task is aborted, ends the connections.
-        let mut connections = tokio::task::JoinSet::new();
+impl Acceptor {
+    async fn run(mut self, stop: CancellationToken) {
+        let shared = self.table.shared();
+        let head_timeout = self.server.options.head_timeout;
+        let mut check = None;
         loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, listener.accept().await)
-            };
             tokio::select! {
-                (place, accepted) = next => match accepted {
-                    Ok((stream, _)) => {
-                        let connection = Arc::clone(&self).connection(stream, stop.clone());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(place);
-                        });
-                    }
+                accepted = self.listener.accept(), if self.waiting.is_none() => match accepted {
+                    Ok((stream, _)) => self.place(stream),
                     Err(error) => self.refused(&error).await,
                 },
-                Some(_) = connections.join_next() => {}
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = shared.idle(), if self.waiting.is_some() => { self.table.make_room(); }
+                () = at(check) => check = self.next_check(),
                 () = stop.cancelled() => break,
             }
+            if check.is_none() && self.table.len() > 0 {
+                check = Some(Instant::now() + head_timeout);
+            }
         }
+        self.drain(check).await;
+    }
+
+    /// Stops accepting, and waits for the connections to end.
+    async fn drain(self, mut check: Option<Instant>) {
+        let Self {
+            listener,
+            mut table,
+            mut tasks,
+            server,
+            ..
+        } = self;
         drop(listener);
-        while connections.join_next().await.is_some() {}
+        table.stop();
+        loop {
+            tokio::select! {
+                ended = tasks.join_next_with_id() => match ended {
+                    Some(ended) => table.remove(id(&ended)),
+                    None => return,
+                },
+                () = at(check) => check = table.close_late(server.options.head_timeout).map(|it| Instant::now() + it),
+            }
+        }
+    }
+
+    /// Begins a connection, now or once there is a place for it.
+    fn place(&mut self, stream: TcpStream) {
+        if self.table.len() < self.server.options.max_connections {
+            return self.begin(stream);
+        }
+        self.waiting = Some(stream);
+        // Before looking for one: what ends its request after that says so.
+        self.table.set_full(true);
+        self.table.make_room();
+    }
+
+    fn begin(&mut self, stream: TcpStream) {
+        let connection = self.table.connection();
+        let speaking = Arc::clone(&self.server).connection(stream, Arc::clone(&connection));
+        let task = self.tasks.spawn(speaking);
+        self.table.insert(task.id(), connection);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        self.table.remove(id(&ended));
+        if let Some(stream) = self.waiting.take() {
+            self.table.set_full(false);
+            self.place(stream);
+        }
+    }
+
+    fn next_check(&self) -> Option<Instant> {
+        let next = self.table.close_late(self.server.options.head_timeout);
+        next.map(|it| Instant::now() + it)
     }
 
     /// A connection that could not be accepted. Out of descriptors or memory, the next attempt would fail at once as well.
-    async fn refused(&self, error: &std::io::Error) {
+    async fn refused(&mut self, error: &std::io::Error) {
         use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         if !matches!(
             error.kind(),
             ConnectionAborted | ConnectionRefused | ConnectionReset
         ) {
-            tracing::warn!(%error, "cannot accept a connection: trying again in a moment");
+            tracing::warn!(%error, "cannot accept a connection: closing an idle one, and trying again in a moment");
+            self.table.make_room();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
-        // Without it the last part of an answer waits for the client's acknowledgement (RFC 896).
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let builder = self.builder();
-        let service = service_fn(move |request: http::Request<Incoming>| {
-            let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.respond(request.map(RequestBody::Wire)).await) }
-        });
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(error, "a connection ended early");
-        }
+/// Of the connection that ended, or panicked.
+fn id(ended: &Result<(Id, ()), JoinError>) -> Id {
+    match ended {
+        Ok((id, ())) => *id,
+        Err(error) => error.id(),
     }
+}
 
-    fn builder(&self) -> auto::Builder<TokioExecutor> {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.options.head_timeout)
-            .max_buf_size(self.options.max_head);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.options.max_streams)
-            .max_header_list_size(u32::try_from(self.options.max_head).unwrap_or(u32::MAX))
-            .keep_alive_interval(self.options.head_timeout);
-        builder
-    }
-
-    async fn respond(&self, request: Request) -> Response {
-        // The guard of the routes is not held while the handler works.
-        let handler = match &*self.routes.load() {
-            Some(routes) => routes
-                .find(request.uri().path())
-                .cloned()
-                .ok_or(StatusCode::NOT_FOUND),
-            None => Err(StatusCode::SERVICE_UNAVAILABLE),
-        };
-        // hyper leaves out the body of an answer to HEAD in HTTP/1.1 alone, and a client of HTTP/2 takes one for an error of the
-        // protocol (RFC 9113 section 8.1.1).
-        let without_body =
-            request.method() == http::Method::HEAD && request.version() == http::Version::HTTP_2;
-        let responding = handler.map(|handler| handler.handle(request));
-        match responding {
-            Ok(responding) if without_body => responding.await.map(|_| Body::default()),
-            Ok(responding) => responding.await,
-            Err(status) => {
-                let mut response = Response::new(Body::default());
-                *response.status_mut() = status;
-                response
-            }
-        }
+/// Waits until then; for ever where there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
