@@ -51,21 +51,23 @@ struct Port {
     protocol: String,
 }
 
-impl Bundle {
-    /// Reads the configuration of the bundle at `path`.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let file = path.join("config.json");
-        let spec = Spec::load(&file).map_err(|source| Error::Bundle { path: file, source })?;
-        Ok(Self::of(spec))
-    }
-
-    fn of(spec: Spec) -> Self {
+impl From<Spec> for Bundle {
+    fn from(spec: Spec) -> Self {
         let annotations = spec.annotations().iter().flatten();
         let annotations = annotations.map(|(key, value)| (key.clone(), value.clone()));
         Self {
             annotations: annotations.collect(),
             spec,
         }
+    }
+}
+
+impl Bundle {
+    /// Reads the configuration of the bundle at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let file = path.join("config.json");
+        let spec = Spec::load(&file).map_err(|source| Error::Bundle { path: file, source })?;
+        Ok(Self::from(spec))
     }
 
     fn annotation(&self, name: &str) -> Option<&str> {
@@ -190,7 +192,7 @@ mod tests {
     use super::*;
 
     fn bundle(json: serde_json::Value) -> Bundle {
-        Bundle::of(serde_json::from_value(json).unwrap())
+        Bundle::from(serde_json::from_value::<Spec>(json).unwrap())
     }
 
     #[test]
