@@ -61,9 +61,21 @@ impl std::fmt::Debug for Cache {
     }
 }
 
+/// The version of what is written beside artifacts and compiled files. 1 is that of Shoal 0.1.0, which says none. Several versions of Shoal
+/// may share a cache: fields may be added, with a default; what can't be read is fetched and compiled again.
+pub(crate) const VERSION: u32 = 2;
+
+/// The version of an entry that says none.
+pub(crate) fn first() -> u32 {
+    1
+}
+
 /// What is remembered of a reference.
 #[derive(Serialize, Deserialize)]
 struct Record {
+    /// See [`VERSION`].
+    #[serde(default = "first")]
+    version: u32,
     key: String,
     resolved: String,
     digest: Digest,
@@ -191,6 +203,7 @@ impl Cache {
             return Ok(());
         };
         let record = Record {
+            version: VERSION,
             key: key.to_owned(),
             resolved,
             digest: artifact.digest.clone(),

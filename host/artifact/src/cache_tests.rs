@@ -119,3 +119,12 @@ fn a_fingerprint_never_leaves_its_folder() {
         assert_eq!(path.file_name().unwrap().len(), 64, "{odd}");
     }
 }
+
+#[test]
+fn what_earlier_versions_remembered_is_read() {
+    let golden = shoal_golden::Golden::new(env!("CARGO_MANIFEST_DIR"), VERSION);
+    golden.current::<Record>("reference.json");
+    golden.readable_before("reference.json");
+    let versions = golden.read_all::<Record>("reference.json").into_iter();
+    assert_eq!(versions.map(|it| it.version).collect::<Vec<_>>(), [1, 2]);
+}

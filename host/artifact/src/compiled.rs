@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shoal_compile::{Compiler, Description};
 
-use crate::cache::open_ours;
+use crate::cache::{self, open_ours};
 use crate::error::IoContext;
 use crate::fetch::{blocking, unshare};
 use crate::progress::{Running, Step};
@@ -29,6 +29,9 @@ pub struct Compiled {
 /// What lies beside a compiled file.
 #[derive(Serialize, Deserialize)]
 struct Beside {
+    /// See [`cache::VERSION`].
+    #[serde(default = "cache::first")]
+    version: u32,
     description: Description,
     /// The length of the compiled file in bytes.
     size: u64,
@@ -91,7 +94,11 @@ impl Cache {
             let size = fs::metadata(staging.path("cwasm"))
                 .io("look at", staging.path("cwasm"))?
                 .len();
-            let beside = Beside { description, size };
+            let beside = Beside {
+                version: cache::VERSION,
+                description,
+                size,
+            };
             let file = staging.create("json")?;
             serde_json::to_writer(&file, &beside)
                 .map_err(io::Error::from)
@@ -139,4 +146,20 @@ async fn find(dir: &Path, digest: &Digest) -> Result<Option<Compiled>, ArtifactE
         }))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shoal_golden::Golden;
+
+    #[test]
+    fn what_earlier_versions_wrote_is_read() {
+        let golden = Golden::new(env!("CARGO_MANIFEST_DIR"), cache::VERSION);
+        golden.current::<Beside>("compiled.json");
+        golden.readable_before("compiled.json");
+        let sizes = golden.read_all::<Beside>("compiled.json").into_iter();
+        let sizes: Vec<_> = sizes.map(|it| (it.version, it.size)).collect();
+        assert_eq!(sizes, [(1, 186_000), (2, 186_000)]);
+    }
 }

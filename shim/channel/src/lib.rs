@@ -5,6 +5,8 @@
 //! tells when the other side is gone, so there is no framing and no heartbeat. A document over [`MAX_INLINE`] bytes travels in a
 //! sealed memfd, which neither caller sees.
 //!
+//! The other side may be of another version: what it says is received as a [`Message`].
+//!
 //! The other side may be a worker that a guest has taken over: whatever it sends costs a bounded amount of memory, never blocks,
 //! and ends as an error.
 //!
@@ -15,6 +17,7 @@
 mod asynchronous;
 mod channel;
 mod error;
+mod message;
 pub mod node;
 mod packet;
 pub mod store;
@@ -23,4 +26,5 @@ pub mod store;
 pub use asynchronous::AsyncChannel;
 pub use channel::{Channel, INHERITED, Received};
 pub use error::ChannelError;
+pub use message::{Message, kinds};
 pub use packet::{MAX_FDS, MAX_INLINE, MAX_PAYLOAD, Packet};

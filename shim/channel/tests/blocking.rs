@@ -64,6 +64,7 @@ fn the_wire_is_as_documented() {
     );
     assert_eq!(
         json(&FromKeeper::Ready(Ready {
+            version: None,
             orphans: vec![exited]
         })),
         r#"{"ready":{"orphans":[{"pid":7,"status":9}]}}"#

@@ -1,7 +1,7 @@
 //! The keeper's store, as a daemon uses it: descriptors that outlive us. The keeper itself is in `shim/launcher`.
 
-use shoal_channel::store::{Exited, FromKeeper, ToKeeper};
-use shoal_channel::{AsyncChannel, Channel, ChannelError};
+use shoal_channel::store::{Exited, FromKeeper, ToKeeper, Version};
+use shoal_channel::{AsyncChannel, Channel, ChannelError, Message};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -21,8 +21,9 @@ impl Keeper {
     /// The keeper that started us, and all it holds.
     pub(crate) async fn inherited() -> Result<(Self, Left), ChannelError> {
         let channel = AsyncChannel::new(Channel::inherited()?)?;
+        let keeper = Self { channel };
         let mut left = Left::default();
-        while let Some((message, fds)) = channel.recv::<FromKeeper>().await? {
+        while let Some((message, fds)) = keeper.recv().await? {
             match message {
                 FromKeeper::Have(name) => {
                     left.kept.insert(name, fds);
@@ -30,11 +31,31 @@ impl Keeper {
                 FromKeeper::Exited(exited) => left.exited.push(exited),
                 FromKeeper::Ready(ready) => {
                     left.exited.extend(ready.orphans);
-                    return Ok((Self { channel }, left));
+                    // One that says no version is older than the greeting.
+                    if let (Some(_), Some(ours)) = (ready.version, Version::ours()) {
+                        keeper.channel.send(&ToKeeper::Hello(ours), &[]).await?;
+                    }
+                    break;
                 }
             }
         }
-        Ok((Self { channel }, left))
+        Ok((keeper, left))
+    }
+
+    /// What it says next, and we understand: it may be of a newer version.
+    async fn recv(&self) -> Result<Option<(FromKeeper, Vec<OwnedFd>)>, ChannelError> {
+        loop {
+            match self.channel.recv::<Message<FromKeeper>>().await? {
+                None => return Ok(None),
+                Some((Message::Known(message), fds)) => return Ok(Some((message, fds))),
+                Some((Message::Unknown { kind }, _)) => {
+                    tracing::warn!(kind, "the keeper says what this version does not know: skipped");
+                }
+                Some((Message::Unreadable { kind, error, .. }, _)) => {
+                    tracing::error!(kind, "the keeper says what this version can't read: {error}");
+                }
+            }
+        }
     }
 
     /// Keeps descriptors under a name.
@@ -53,7 +74,7 @@ impl Keeper {
     /// The end of a process that an earlier daemon started; none when the keeper is gone.
     pub(crate) async fn next(&self) -> Option<Exited> {
         loop {
-            match self.channel.recv::<FromKeeper>().await {
+            match self.recv().await {
                 Ok(Some((FromKeeper::Exited(exited), _))) => {
                     let _ = self.channel.send(&ToKeeper::Seen(exited.pid), &[]).await;
                     return Some(exited);

@@ -8,11 +8,12 @@ use crate::images::Images;
 use crate::keeper::{Keeper, Left};
 use crate::paths::Paths;
 use crate::record::{Container, Domain, Sandbox, State, WorkerRecord};
-use crate::records::Records;
+use crate::records::{Loaded, Records, Unreadable};
 use crate::report;
 use crate::worker::{self, Worker};
 use shoal_protocol::{Ending, Exit, Usage};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::{oneshot, watch};
@@ -122,11 +123,15 @@ impl Node {
         let sandbox_records = Records::open(paths.records("sandboxes"))?;
         let container_records = Records::open(paths.records("tasks"))?;
         let worker_records = Records::open(paths.records("domains"))?;
-        let sandboxes = sandbox_records.load()?.into_iter().map(|record: Sandbox| {
+        let Loaded { records, unreadable } = sandbox_records.load()?;
+        let lost = unreadable.iter().map(|it| Sandbox::lost(&it.id, &it.content));
+        let sandboxes = records.into_iter().chain(lost).map(|record: Sandbox| {
             let stopped = watch::Sender::new(record.stopped.is_some());
             (record.id.clone(), SandboxEntry { record, stopped })
         });
-        let containers = container_records.load()?.into_iter();
+        let Loaded { records, unreadable } = container_records.load()?;
+        let lost = unreadable.iter().map(|it| Container::lost(&it.id, &it.content));
+        let containers = records.into_iter().chain(lost);
         let containers = containers.map(|record: Container| (record.id.clone(), Entry::new(record)));
         let node = Arc::new(Self {
             sandboxes: Mutex::new(sandboxes.collect()),
@@ -140,14 +145,37 @@ impl Node {
             container_records,
             worker_records,
         });
+        for record in node.entries().iter().map(|entry| entry.get()) {
+            if unreadable.iter().any(|it| it.id == record.id) {
+                node.container_records.put(&record.id, &record)?;
+            }
+        }
+        for lost in unreadable {
+            node.lost(&lost)?;
+        }
         node.adopt(left).await?;
         Ok(node)
+    }
+
+    /// Says that a container has ended whose record can't be read. Its worker, which still runs it, is told so when it says so.
+    fn lost(&self, unreadable: &Unreadable) -> Result<(), Error> {
+        let entry = self.container(&unreadable.id)?;
+        let exit = Exit {
+            ending: Ending::WorkerDied,
+            message: unreadable.reason.clone(),
+        };
+        let log = unreadable.content.pointer("/program/terminationLog");
+        if let Some(path) = log.and_then(serde_json::Value::as_str) {
+            report::termination(Path::new(path), &exit);
+        }
+        self.ended(&entry, exit);
+        Ok(())
     }
 
     /// Takes over the workers that an earlier daemon started. A container whose worker is gone has ended.
     async fn adopt(self: &Arc<Self>, mut left: Left) -> Result<(), Error> {
         let mut workers = HashMap::new();
-        for record in self.worker_records.load()? {
+        for record in self.worker_records.load()?.records {
             let name = record.domain.name.clone();
             let kept = left.kept.remove(&worker::kept(&record.domain));
             match kept.map(|kept| Worker::adopt(&self.paths, record, kept)) {
@@ -172,7 +200,7 @@ impl Node {
                 .filter(|container| matches!(container.state, State::Running));
             *lock(&worker.expected) = running.map(|container| container.id).collect();
             self.watch(&worker);
-            let _ = worker.send(&shoal_protocol::ToWorker::Hello, &[]).await;
+            let _ = worker.send(&worker.hello(), &[]).await;
             // Its last container may have gone just before the daemon did.
             self.retire_later(worker.domain());
         }

@@ -1,6 +1,9 @@
-//! What is written down of a pod, a container and a worker, so that the next daemon knows it.
+//! What is written down of a pod, a container and a worker, so that the next daemon knows it. That daemon may be a newer one or, after a
+//! rollback, an older one: fields may be added, with a default, and none may change its meaning. How records get onto the disk is in
+//! `records`; what each released version wrote is in `tests/golden`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shoal_protocol::{Ending, Exit, Task};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +11,7 @@ use std::time::SystemTime;
 
 /// A pod.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sandbox {
     pub(crate) id: String,
@@ -26,8 +30,26 @@ pub(crate) struct Sandbox {
     pub(crate) stopped: Option<SystemTime>,
 }
 
+impl Sandbox {
+    /// A pod whose record can't be read: it was stopped, so that containerd ends what is left of it and kubelet makes it anew.
+    pub(crate) fn lost(id: &str, content: &Value) -> Self {
+        let text = |field: &str| text(content, field);
+        Self {
+            id: id.to_owned(),
+            namespace: text("namespace"),
+            name: text("name"),
+            netns: content.get("netns").and_then(Value::as_str).map(PathBuf::from),
+            annotations: BTreeMap::new(),
+            resolv: String::new(),
+            created: SystemTime::now(),
+            stopped: Some(SystemTime::now()),
+        }
+    }
+}
+
 /// A container, or the pause container that stands for a pod.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Container {
     pub(crate) id: String,
@@ -42,8 +64,34 @@ pub(crate) struct Container {
     pub(crate) state: State,
 }
 
+impl Container {
+    /// A container whose record can't be read, as far as its end can be told: nobody can say any more what runs in it.
+    pub(crate) fn lost(id: &str, content: &Value) -> Self {
+        let text = |field: &str| text(content, field);
+        let namespace = Some(text("namespace")).filter(|namespace| !namespace.is_empty());
+        let state = content.get("state").cloned().unwrap_or_default();
+        Self {
+            id: id.to_owned(),
+            namespace: namespace.unwrap_or_else(|| "k8s.io".to_owned()),
+            bundle: text("bundle"),
+            stdin: text("stdin"),
+            stdout: text("stdout"),
+            stderr: text("stderr"),
+            program: None,
+            state: serde_json::from_value(state).unwrap_or(State::Running),
+        }
+    }
+}
+
+/// A field of a record that can't be read as a whole; empty where there is none.
+fn text(content: &Value, field: &str) -> String {
+    let text = content.get(field).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
 /// What runs in a container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Program {
     pub(crate) task: Task,
@@ -68,6 +116,7 @@ pub(crate) struct Program {
 
 /// The user and the group that a container runs as, as far as files know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Owner {
     pub(crate) user: u32,
@@ -76,6 +125,7 @@ pub(crate) struct Owner {
 
 /// Where in its life a container is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum State {
     Created,
@@ -103,6 +153,7 @@ impl State {
 
 /// Whose components share a process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Domain {
     /// Unique on the node, and fit for a file's name: `ns-default`, `node`, `pod-ID`.
@@ -116,9 +167,20 @@ pub(crate) struct Domain {
 
 /// A worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkerRecord {
     pub(crate) domain: Domain,
     pub(crate) pid: i32,
     pub(crate) uid: u32,
+    /// The version of the protocol that it speaks: that of the daemon beside which its program was.
+    #[serde(default = "first")]
+    pub(crate) protocol: u32,
 }
+
+fn first() -> u32 {
+    1
+}
+
+#[cfg(test)]
+mod tests;

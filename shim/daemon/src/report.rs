@@ -8,6 +8,7 @@ use containerd_shim_protos::protobuf::MessageField;
 use containerd_shim_protos::protobuf::well_known_types::timestamp::Timestamp;
 use containerd_shim_protos::topics;
 use shoal_protocol::{Ending, Exit, Usage};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes that kubelet reads of a termination message.
@@ -58,19 +59,23 @@ pub(crate) fn deleted(node: &Node, container: &Container, exit: &Exit, at: Syste
         .send(&container.namespace, topics::TASK_DELETE_EVENT_TOPIC, &event);
 }
 
+/// Writes a container's termination message, where kubelet reads it.
+pub(crate) fn termination(path: &Path, exit: &Exit) {
+    if exit.message.is_empty() {
+        return;
+    }
+    let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
+    let message = exit.message.get(..end).unwrap_or_default();
+    if let Err(error) = std::fs::write(path, message) {
+        tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
+    }
+}
+
 /// That a container has ended, and why.
 pub(crate) fn ended(node: &Node, container: &Container, exit: &Exit) {
-    if let Some(path) = container
-        .program
-        .as_ref()
-        .and_then(|program| program.termination_log.as_ref())
-        && !exit.message.is_empty()
-    {
-        let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
-        let message = exit.message.get(..end).unwrap_or_default();
-        if let Err(error) = std::fs::write(path, message) {
-            tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
-        }
+    let program = container.program.as_ref();
+    if let Some(path) = program.and_then(|program| program.termination_log.as_ref()) {
+        termination(path, exit);
     }
     let namespace = &container.namespace;
     if exit.ending == Ending::OutOfMemory {

@@ -10,8 +10,8 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
-use shoal_channel::{AsyncChannel, Channel, ChannelError, INHERITED};
-use shoal_protocol::ToWorker;
+use shoal_channel::{AsyncChannel, Channel, ChannelError, INHERITED, Message};
+use shoal_protocol::{FromWorker, ToWorker, VERSION, Version};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -37,6 +38,8 @@ pub(crate) struct Worker {
     cgroup: Cgroup,
     root: PathBuf,
     oom_kills: u64,
+    /// Whether it has said what this version does not know.
+    misunderstood: AtomicBool,
     /// Containers that an earlier daemon had it start, until it has said what it runs.
     pub(crate) expected: std::sync::Mutex<Vec<String>>,
     /// What it asks for and has not got yet. Full, it is not listened to.
@@ -122,6 +125,7 @@ impl Worker {
             domain: domain.clone(),
             pid: pid.as_raw_nonzero().get(),
             uid,
+            protocol: VERSION,
         };
         keeper
             .put(&kept(&domain), &[&ours, &pidfd])
@@ -153,6 +157,7 @@ impl Worker {
             oom_kills: cgroup.oom_kills(),
             cgroup,
             root,
+            misunderstood: AtomicBool::default(),
             expected: std::sync::Mutex::default(),
             asked: Arc::new(Semaphore::new(MOST_ASKED)),
             turn: Mutex::default(),
@@ -175,10 +180,32 @@ impl Worker {
             })
     }
 
-    /// What it says next.
-    pub(crate) async fn recv(&self) -> Result<Option<shoal_protocol::FromWorker>, ChannelError> {
-        // It has no descriptors to give; whatever it sends is closed.
-        Ok(self.channel.recv().await?.map(|(message, _)| message))
+    /// The greeting of a daemon, as it understands it.
+    pub(crate) fn hello(&self) -> ToWorker {
+        ToWorker::Hello(Version::ours().filter(|_| self.record.protocol > 1))
+    }
+
+    /// What it says next, and we understand: it may be of a newer version, after a rollback.
+    pub(crate) async fn recv(&self) -> Result<Option<FromWorker>, ChannelError> {
+        loop {
+            // It has no descriptors to give; whatever it sends is closed.
+            match self.channel.recv::<Message<FromWorker>>().await? {
+                None => return Ok(None),
+                Some((Message::Known(message), _)) => return Ok(Some(message)),
+                Some((Message::Unreadable { error, .. }, _)) => return Err(ChannelError::Decode(error)),
+                Some((Message::Unknown { kind }, _)) => {
+                    // Once: whoever has taken it over would fill the log.
+                    if !self.misunderstood.swap(true, Ordering::Relaxed) {
+                        let worker = &self.domain().name;
+                        tracing::warn!(
+                            worker,
+                            "it says what this version does not know: {}",
+                            kind.escape_debug()
+                        );
+                    }
+                }
+            }
+        }
     }
 
     /// Puts a compiled file where it can open it. Others that could read it can't get at it: the cache is root's alone.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::node::{Entry, Node, lock};
 use crate::record::{Domain, State};
 use crate::worker::Worker;
-use shoal_protocol::{Ending, Exit, FromWorker, ToWorker};
+use shoal_protocol::{Ending, Exit, FromWorker, ToWorker, Version};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Node {
         let worker = Arc::new(worker);
         workers.insert(domain.name.clone(), Arc::clone(&worker));
         self.watch(&worker);
-        worker.send(&ToWorker::Hello, &[]).await?;
+        worker.send(&worker.hello(), &[]).await?;
         Ok(worker)
     }
 
@@ -113,7 +113,9 @@ impl Node {
 
     async fn said(self: &Arc<Self>, worker: &Arc<Worker>, message: FromWorker) {
         match message {
-            FromWorker::State { tasks } => {
+            FromWorker::State { version, tasks } => {
+                let protocol = Version::spoken(version.as_ref());
+                tracing::debug!(worker = worker.domain().name, protocol, "it is there");
                 let mut expected = std::mem::take(&mut *lock(&worker.expected));
                 for task in tasks {
                     expected.retain(|id| *id != task.id);

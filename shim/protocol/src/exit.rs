@@ -1,9 +1,10 @@
 //! How a task ended, and the exit code that says so to containerd.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a task ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exit {
     /// In which way.
@@ -13,7 +14,7 @@ pub struct Exit {
 }
 
 /// The ways in which a task can end. Each has an exit code of its own, so that a trap is not taken for a kill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
     /// It returned, or called `exit`, with this code; a service that was stopped has finished what was in flight: 0.
@@ -28,6 +29,9 @@ pub enum Ending {
     Killed,
     /// Its worker died: 139 (128 + SIGSEGV), whatever killed it.
     WorkerDied,
+    /// A way that this version does not know; a newer one wrote it. Ways that are added have no fields, so that they can be read here. 255.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Ending {
@@ -39,6 +43,7 @@ impl Ending {
             Self::Deadline => 124,
             Self::OutOfMemory | Self::Killed => 137,
             Self::WorkerDied => 139,
+            Self::Unknown => 255,
         }
     }
 }
@@ -55,6 +60,7 @@ mod tests {
             Ending::Deadline,
             Ending::Killed,
             Ending::WorkerDied,
+            Ending::Unknown,
         ];
         let mut codes: Vec<_> = endings.map(Ending::code).to_vec();
         codes.sort_unstable();

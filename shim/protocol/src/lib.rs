@@ -15,13 +15,21 @@
 //!        ── Stop, Kill ────────────>
 //!        <─────────────────── Ended ──
 //! ```
+//!
+//! Either side may be older than the other: a worker outlives its daemon, and the daemon that follows may be a newer one or, after a
+//! rollback, an older one. Both receive `shoal_channel::Message`. What may change is in `tests/golden`, with the messages of each released
+//! version: kinds and fields may be added, a field with a default; a kind that is added is sent only to a side that has said that it
+//! speaks the version which brought it.
 
 mod exit;
 mod task;
+mod version;
 
 pub use exit::{Ending, Exit};
 pub use task::{Role, Task, TaskPart};
+pub use version::{VERSION, Version};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -32,11 +40,12 @@ pub type TaskId = String;
 pub type Ticket = u64;
 
 /// From the daemon to a worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToWorker {
-    /// A daemon is there. Answered by [`FromWorker::State`]. Questions that were not answered are asked again.
-    Hello,
+    /// A daemon is there, and of this version; none where the worker speaks version 1, which knows no such field. Answered by
+    /// [`FromWorker::State`]. Questions that were not answered are asked again.
+    Hello(Option<Version>),
     /// Run this. With its descriptors: standard output, standard error, a listening socket where the role is [`Role::Serve`], the files
     /// of its stores ([`Task::files`]), and directories ([`Task::directories`]). Answered by [`FromWorker::Started`] or [`FromWorker::Failed`]; one that runs already stays as it is and
     /// is answered as started.
@@ -77,11 +86,14 @@ pub enum ToWorker {
 }
 
 /// From a worker to the daemon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FromWorker {
     /// All that this worker runs, and what ended and was not yet forgotten.
     State {
+        /// Who this worker is. Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
         /// One for each task.
         tasks: Vec<TaskState>,
     },
@@ -130,7 +142,7 @@ pub enum FromWorker {
 }
 
 /// Why the daemon did not do what a worker asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// The number of the system's error (errno(3)): `EACCES` where the grants don't allow it.
@@ -140,7 +152,7 @@ pub struct Refused {
 }
 
 /// One task of a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskState {
     /// Which task.
@@ -150,7 +162,7 @@ pub struct TaskState {
 }
 
 /// What a task has used since it was started, and uses now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Which task.

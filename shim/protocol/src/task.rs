@@ -1,12 +1,13 @@
 //! What a worker needs to know to run one container.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shoal_api::pod::Values;
 use shoal_api::{Component, FilesystemGrant, Store, Trigger};
 use shoal_compile::Description;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// The container's id.
@@ -21,6 +22,7 @@ pub struct Task {
     /// The digest of the WebAssembly: `sha256:…`.
     pub digest: String,
     /// What the compiler read from it.
+    #[schemars(skip)]
     pub description: Description,
     /// What it is run for.
     pub role: Role,
@@ -32,6 +34,7 @@ pub struct Task {
     pub service: (String, String),
     /// What its grants, stores and triggers refer to.
     #[serde(default)]
+    #[schemars(skip)]
     pub values: Values,
     /// The stores that it is granted; containers of one pod share them. They are there for as long as one of these runs.
     #[serde(default)]
@@ -67,7 +70,7 @@ impl Task {
 }
 
 /// A container whose component is in another one's code. It keeps its own grants.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskPart {
     /// The container's id: what its component asks for is asked in its name, and what it prints goes to its log.
@@ -75,13 +78,14 @@ pub struct TaskPart {
     /// As of a task.
     pub component: Component,
     /// As of a task.
+    #[schemars(skip)]
     pub values: Values,
     /// As of a task.
     pub stores: Vec<Store>,
 }
 
 /// What a container is run for; follows from what its component exports and from what calls it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// It answers requests, and handles messages where it has triggers, until it is stopped.

@@ -6,8 +6,9 @@ use crate::outbox::Outbox;
 use crate::output::Outputs;
 use crate::task::{NotReady, ReadyTask, RunningTask, exit};
 use anyhow::Context;
-use shoal_channel::{AsyncChannel, Channel, ChannelError};
-use shoal_protocol::{Ending, Exit, FromWorker, Refused, Task, TaskId, TaskState, ToWorker, Usage};
+use serde_json::Value;
+use shoal_channel::{AsyncChannel, Channel, ChannelError, Message};
+use shoal_protocol::{Ending, Exit, FromWorker, Refused, Task, TaskId, TaskState, ToWorker, Usage, Version};
 use shoal_service::Pods;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -80,8 +81,8 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            packet = channel.recv::<ToWorker>() => match packet {
-                Ok(Some((message, descriptors))) => domain.told(message, descriptors),
+            packet = channel.recv::<Message<ToWorker>>() => match packet {
+                Ok(Some((message, descriptors))) => domain.received(message, descriptors),
                 Ok(None) => return Ok(()),
                 Err(error @ (ChannelError::Closed | ChannelError::Io { .. })) => return Err(error).context("the channel to the daemon"),
                 Err(error) => tracing::error!(%error, "a packet of the daemon's was left out"),
@@ -94,10 +95,32 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
 }
 
 impl Domain {
+    fn received(&mut self, message: Message<ToWorker>, descriptors: Vec<OwnedFd>) {
+        match message {
+            Message::Known(message) => self.told(message, descriptors),
+            Message::Unknown { kind } => {
+                tracing::warn!(kind, "shoald says what this version does not know: skipped");
+            }
+            Message::Unreadable { kind, content, error } => {
+                tracing::error!(kind, %error, "shoald says what this version can't read");
+                if let Some(id) = task_of(&content) {
+                    let reason = format!(
+                        "this pod needs a newer shoal-worker than the one that runs ({}): {error}",
+                        env!("CARGO_PKG_VERSION")
+                    );
+                    self.outbox.send(FromWorker::Failed { id, reason });
+                }
+            }
+        }
+    }
+
     fn told(&mut self, message: ToWorker, descriptors: Vec<OwnedFd>) {
         match message {
-            ToWorker::Hello => {
-                self.outbox.send(FromWorker::State { tasks: self.state() });
+            ToWorker::Hello(_) => {
+                self.outbox.send(FromWorker::State {
+                    version: Version::ours(),
+                    tasks: self.state(),
+                });
                 self.broker.ask_again();
             }
             ToWorker::Start { task } => self.start(task, descriptors),
@@ -233,6 +256,12 @@ impl Domain {
             self.outbox.send(FromWorker::Usage { tasks });
         }
     }
+}
+
+/// The id in a `start` that can't be read as a whole: whoever waits for its answer should have one.
+fn task_of(message: &Value) -> Option<TaskId> {
+    let id = message.pointer("/start/task/id")?;
+    id.as_str().map(ToOwned::to_owned)
 }
 
 fn on_end(endings: &UnboundedSender<Ended>, id: TaskId, run: u64) -> impl FnOnce(Exit) + Send + 'static {

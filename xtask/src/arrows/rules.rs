@@ -112,7 +112,12 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/artifact",
-            may_use: &[to("api"), to("host/compile"), to("host/compose")],
+            may_use: &[
+                to("api"),
+                to("host/compile"),
+                to("host/compose"),
+                to("e2e/golden"),
+            ],
             why: WHY_HOST,
         },
         Room {
@@ -165,7 +170,7 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "shim/*",
-            may_use: &[to("api"), to("host/*"), to("shim/*")],
+            may_use: &[to("api"), to("host/*"), to("shim/*"), to("e2e/golden")],
             why: WHY_SHIM,
         },
         // To say which image runs, it asks registries as pulls do: with the same credentials and the same bounds.

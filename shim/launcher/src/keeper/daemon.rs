@@ -13,7 +13,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal};
 use shoal_channel::node::{Folders, ROOT_ENV, RUN_ENV};
 use shoal_channel::store::{Exited, FromKeeper, ToKeeper};
-use shoal_channel::{Channel, ChannelError, INHERITED, Packet, Received};
+use shoal_channel::{Channel, ChannelError, INHERITED, Message, Packet, Received};
 
 use super::log;
 use super::store::Store;
@@ -108,11 +108,26 @@ impl Daemon {
     /// Does what it has asked for. False when it will ask for nothing more.
     pub(crate) fn receive(&self, store: &mut Store) -> bool {
         loop {
-            match self.channel.try_recv::<ToKeeper>() {
-                Ok(Received::Packet(message, fds)) => {
+            match self.channel.try_recv::<Message<ToKeeper>>() {
+                Ok(Received::Packet(Message::Known(ToKeeper::Hello(version)), _)) => log::line(format_args!(
+                    "the daemon is shoald {}, version {} of the protocol",
+                    version.build, version.protocol
+                )),
+                Ok(Received::Packet(Message::Known(message), fds)) => {
                     if let Err(refused) = store.apply(message, fds) {
                         log::line(format_args!("the daemon asks for what cannot be: {refused}"));
                     }
+                }
+                // Of a newer version, or none: what cannot be kept is closed.
+                Ok(Received::Packet(Message::Unknown { kind }, _)) => {
+                    log::line(format_args!(
+                        "the daemon asks for what this keeper does not know: {kind}"
+                    ));
+                }
+                Ok(Received::Packet(Message::Unreadable { kind, error, .. }, _)) => {
+                    log::line(format_args!(
+                        "the daemon asks for {kind}, which this keeper can't read: {error}"
+                    ));
                 }
                 Ok(Received::Nothing) => return true,
                 Ok(Received::Closed) => return false,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use shoal_channel::store::{Exited, MAX_KEPT_FDS, MAX_NAME, Ready, ToKeeper};
+use shoal_channel::store::{Exited, MAX_KEPT_FDS, MAX_NAME, Ready, ToKeeper, Version};
 
 /// How many ends of processes are remembered that no daemon has taken note of.
 const MAX_EXITS: usize = 4096;
@@ -49,6 +49,8 @@ impl Store {
                 self.kept.insert(name, fds);
             }
             ToKeeper::Drop(name) => drop(self.kept.remove(&name)),
+            // It is for the log.
+            ToKeeper::Hello(_) => {}
             ToKeeper::Seen(pid) => self.exits.retain(|exited| exited.pid != pid),
         }
         Ok(())
@@ -78,6 +80,7 @@ impl Store {
     pub(crate) fn ready(&self) -> Ready {
         Ready {
             orphans: self.exits.iter().copied().collect(),
+            version: Version::ours(),
         }
     }
 }

@@ -5,7 +5,7 @@ use shoal_api::pod::Values;
 use shoal_api::{Capabilities, Component};
 use shoal_channel::{AsyncChannel, Channel};
 use shoal_compile::{CompileLimits, Compiler, Description};
-use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker};
+use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker, Version};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -137,6 +137,11 @@ impl Worker {
         self.channel.send(message, descriptors).await.unwrap();
     }
 
+    /// Sends what is no message of this version.
+    pub(crate) async fn say(&self, message: serde_json::Value) {
+        self.channel.send(&message, &[]).await.unwrap();
+    }
+
     /// The first packet that `wanted` takes; others wait for who wants them.
     pub(crate) async fn hear<T>(&mut self, wanted: impl Fn(&FromWorker) -> Option<T>) -> T {
         let waiting = self.seen.iter().position(|(packet, _)| wanted(packet).is_some());
@@ -221,9 +226,9 @@ impl Worker {
     }
 
     pub(crate) async fn state(&mut self) -> Vec<TaskState> {
-        self.tell(&ToWorker::Hello, &[]).await;
+        self.tell(&ToWorker::Hello(Version::ours()), &[]).await;
         self.hear(|packet| match packet {
-            FromWorker::State { tasks } => Some(tasks.clone()),
+            FromWorker::State { tasks, .. } => Some(tasks.clone()),
             _ => None,
         })
         .await

@@ -2,7 +2,7 @@
 
 use crate::support::{USER, Worker, get, granted, guest, task};
 use serde_json::json;
-use shoal_protocol::{Ending, FromWorker, TaskState, ToWorker};
+use shoal_protocol::{Ending, FromWorker, TaskState, ToWorker, Version};
 
 #[tokio::test]
 async fn every_thread_is_confined() {
@@ -138,4 +138,36 @@ async fn a_worker_whose_channel_is_closed_ends() {
     assert_eq!(worker.state().await, []);
     let status = tokio::task::spawn_blocking(move || worker.close()).await.unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_worker_says_its_version_and_skips_what_it_does_not_know() {
+    let mut worker = Worker::start();
+    worker.say(json!({"sing": {"id": "a"}})).await;
+    worker.say(json!("dance")).await;
+    // As version 1 greets, and a newer one.
+    for hello in [
+        json!("hello"),
+        json!({"hello": {"protocol": 9, "build": "9.1.0", "since": 1}}),
+    ] {
+        worker.say(hello).await;
+        let version = worker
+            .hear(|packet| match packet {
+                FromWorker::State { version, .. } => Some(version.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(version, Version::ours());
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_only_a_newer_worker_can_run_is_refused() {
+    let mut worker = Worker::start();
+    worker
+        .say(json!({"start": {"task": {"id": "a", "role": "dream"}}}))
+        .await;
+    let reason = worker.started("a").await.unwrap();
+    assert!(reason.contains("needs a newer shoal-worker"), "{reason}");
+    assert_eq!(worker.state().await, []);
 }
