@@ -52,11 +52,37 @@ pub fn daemon(node: &LocalNode) -> i32 {
     found.expect("the node's shoald").pid
 }
 
-/// The worker of a trust domain on a node.
+/// The worker of a trust domain on a node: the last one that was started.
 pub fn worker(node: &LocalNode, domain: &str) -> Option<i32> {
-    let record = fs::read(run(node).join("domains").join(format!("{domain}.json"))).ok()?;
-    let record: serde_json::Value = serde_json::from_slice(&record).ok()?;
-    i32::try_from(record["pid"].as_i64()?).ok()
+    let mut workers = workers(node);
+    workers.retain(|worker| worker.domain == domain);
+    let last = workers.into_iter().max_by_key(|worker| worker.generation);
+    last.map(|worker| worker.pid)
+}
+
+/// A worker, as shoald has written it down.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// The name of its trust domain.
+    pub domain: String,
+    /// Larger than those of earlier workers.
+    pub generation: u64,
+    /// Its process.
+    pub pid: i32,
+}
+
+/// The workers of a node, those that are ending too.
+pub fn workers(node: &LocalNode) -> Vec<Worker> {
+    let records = fs::read_dir(run(node).join("domains")).into_iter().flatten();
+    let worker = |path: PathBuf| {
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        Some(Worker {
+            domain: record["domain"]["name"].as_str()?.to_owned(),
+            generation: record["generation"].as_u64()?,
+            pid: i32::try_from(record["pid"].as_i64()?).ok()?,
+        })
+    };
+    records.filter_map(|it| worker(it.ok()?.path())).collect()
 }
 
 /// Ends a process as `kill -9` does.

@@ -1,10 +1,14 @@
 //! What a worker may not do itself is done here, after a look at the grants of the container that it is for: connections and names.
 //! The worker has asked the same policy before; one that a guest has taken over has not.
+//!
+//! A container may wait for a bounded number of each, and so may a worker for all of its containers. What is beyond is refused at once:
+//! no question waits for another one, and no other message of the worker waits for a question.
 
-use crate::node::{Entry, Node, lock};
+use crate::entry::Entry;
+use crate::netns;
+use crate::node::{Node, lock};
 use crate::record::Program;
-use crate::worker::Worker;
-use crate::{dns, netns};
+use crate::worker::{MAX_ASKED, Worker};
 use shoal_api::{NetworkGrant, Protocol, WasmServiceSpec, redis};
 use shoal_network::{HostName, Policy};
 use shoal_protocol::{Refused, Task, Ticket, ToWorker};
@@ -12,24 +16,88 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections that one container may wait for at once. Each holds a descriptor of ours.
+pub(crate) const MAX_CONNECTS: usize = 256;
+/// Names that one container may wait for at once.
+pub(crate) const MAX_LOOKUPS: usize = 128;
+/// How long a connection may take. An address that drops packets would keep it for two minutes, at Linux's defaults. Who asks may wait
+/// for less.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the addresses of a name may take to be found, over all servers and the whole search list.
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What is asked for in the name of one container.
+pub(crate) struct Broker {
+    connects: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+    /// The addresses that it may connect to by name.
+    learned: Learned,
+    /// What it may reach, once that was asked for.
+    policy: OnceLock<Result<Policy, Unreachable>>,
+}
+
+/// Why a container may reach nothing.
+#[derive(Clone)]
+struct Unreachable {
+    kind: io::ErrorKind,
+    reason: String,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self {
+            connects: Arc::new(Semaphore::new(MAX_CONNECTS)),
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            learned: Learned::default(),
+            policy: OnceLock::new(),
+        }
+    }
+}
+
+impl Broker {
+    fn policy(&self, program: &Program) -> io::Result<&Policy> {
+        let made = self.policy.get_or_init(|| {
+            policy(program).map_err(|error| Unreachable {
+                kind: error.kind(),
+                reason: error.to_string(),
+            })
+        });
+        let unreachable = |it: &Unreachable| io::Error::new(it.kind, it.reason.clone());
+        made.as_ref().map_err(unreachable)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Connect,
+    Lookup,
+}
+
+/// A question that may be answered. It counts for as long as this lives.
+struct Question {
+    entry: Arc<Entry>,
+    program: Arc<Program>,
+    _permits: [OwnedSemaphorePermit; 2],
+}
 
 impl Node {
-    pub(crate) async fn broker_connect(
-        &self,
-        worker: &Arc<Worker>,
-        ticket: Ticket,
-        of: Option<Arc<Entry>>,
-        address: SocketAddr,
-    ) {
+    /// Answers a worker that asks for a connection. Does not wait.
+    pub(crate) fn broker_connect(&self, worker: &Arc<Worker>, ticket: Ticket, id: &str, address: SocketAddr) {
+        let question = match question(worker, id, Kind::Connect) {
+            Ok(question) => question,
+            Err(error) => {
+                let error = Some(refused(&error));
+                return worker.answer(ToWorker::Connected { ticket, error });
+            }
+        };
         let worker = Arc::clone(worker);
-        let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
-            let _asked = asked;
-            let connected = match program_of(of) {
-                Ok((entry, program)) => connect(&entry, &program, address).await,
-                Err(error) => Err(error),
-            };
+            let connecting = connect(&question, address);
+            let connected = within(CONNECT_TIMEOUT, "there is no connection", connecting).await;
             let (fds, error) = match &connected {
                 Ok(socket) => (vec![socket], None),
                 Err(error) => (Vec::new(), Some(refused(error))),
@@ -39,50 +107,77 @@ impl Node {
         });
     }
 
-    pub(crate) async fn broker_resolve(
-        &self,
-        worker: &Arc<Worker>,
-        ticket: Ticket,
-        of: Option<Arc<Entry>>,
-        name: String,
-    ) {
+    /// Answers a worker that asks for the addresses of a name. Does not wait.
+    pub(crate) fn broker_resolve(&self, worker: &Arc<Worker>, ticket: Ticket, id: &str, name: String) {
+        let question = match question(worker, id, Kind::Lookup) {
+            Ok(question) => question,
+            Err(error) => {
+                let addresses = Err(refused(&error));
+                return worker.answer(ToWorker::Resolved { ticket, addresses });
+            }
+        };
         let worker = Arc::clone(worker);
-        let asked = Arc::clone(&worker.asked).acquire_owned().await;
         tokio::spawn(async move {
-            let _asked = asked;
-            let resolved = match program_of(of) {
-                Ok((entry, program)) => resolve(&entry, &program, &name).await,
-                Err(error) => Err(error),
-            };
+            let resolving = resolve(&question, &name);
+            let resolved = within(LOOKUP_TIMEOUT, "no server has answered", resolving).await;
             let addresses = resolved.map_err(|error| refused(&error));
             let _ = worker.send(&ToWorker::Resolved { ticket, addresses }, &[]).await;
         });
     }
 }
 
-fn program_of(entry: Option<Arc<Entry>>) -> io::Result<(Arc<Entry>, Program)> {
-    let found = entry.and_then(|entry| {
-        let program = entry.get().program?;
-        Some((entry, program))
-    });
-    found.ok_or_else(|| denied("the worker has no such container".to_owned()))
+async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("{what} after {} s", limit.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, message))
+    })
 }
 
-async fn connect(entry: &Entry, program: &Program, address: SocketAddr) -> io::Result<OwnedFd> {
+/// Counts a question, or refuses it.
+fn question(worker: &Worker, id: &str, kind: Kind) -> io::Result<Question> {
+    let entry = worker.container(id);
+    let found = entry.and_then(|entry| Some((Arc::clone(entry.program.as_ref()?), entry)));
+    let (program, entry) = found.ok_or_else(|| denied("the worker has no such container".to_owned()))?;
+    let (quota, most, what) = match kind {
+        Kind::Connect => (&entry.broker.connects, MAX_CONNECTS, "connections"),
+        Kind::Lookup => (&entry.broker.lookups, MAX_LOOKUPS, "lookups of names"),
+    };
+    let own = Arc::clone(quota).try_acquire_owned();
+    let own = own.map_err(|_| again(format!("the container waits for {most} {what} already")))?;
+    let shared = Arc::clone(&worker.asked).try_acquire_owned();
+    let shared = shared.map_err(|_| {
+        again(format!(
+            "the containers of {} wait for {MAX_ASKED} connections and lookups already",
+            worker.domain().name
+        ))
+    })?;
+    Ok(Question {
+        entry,
+        program,
+        _permits: [own, shared],
+    })
+}
+async fn connect(question: &Question, address: SocketAddr) -> io::Result<OwnedFd> {
+    let Question { entry, program, .. } = question;
     let service = Some((address.port(), Protocol::Tcp));
-    policy(program)?
-        .connect(&entry.learned.names(address.ip()), address.ip(), service)
+    entry
+        .broker
+        .policy(program)?
+        .connect(&entry.broker.learned.names(address.ip()), address.ip(), service)
         .map_err(|refusal| denied(refusal.to_string()))?;
-    netns::connect(program.netns.as_deref(), address).await
+    let stream = netns::connect(program.netns.as_deref(), None, address).await?;
+    Ok(stream.into_std()?.into())
 }
 
-async fn resolve(entry: &Entry, program: &Program, name: &str) -> io::Result<Vec<IpAddr>> {
-    let policy = policy(program)?;
+async fn resolve(question: &Question, name: &str) -> io::Result<Vec<IpAddr>> {
+    let Question { entry, program, .. } = question;
+    let policy = entry.broker.policy(program)?;
     let name = HostName::parse(name).ok_or_else(|| denied(format!("{name:?} is not a host name")))?;
     policy
         .resolve(&name, None)
         .map_err(|refusal| denied(refusal.to_string()))?;
-    let found = dns::resolve(program.netns.as_deref(), &program.resolv, name.as_str()).await?;
+    let resolver = entry.pod.resolver(program.netns.as_deref(), &program.resolv)?;
+    let found = resolver.resolve(name.as_str()).await?;
     let mut refusal = None;
     let mut addresses = Vec::new();
     for ip in found {
@@ -94,7 +189,7 @@ async fn resolve(entry: &Entry, program: &Program, name: &str) -> io::Result<Vec
     if addresses.is_empty() {
         return Err(refusal.unwrap_or_else(|| io::ErrorKind::NotFound.into()));
     }
-    entry.learned.add(&name, &addresses);
+    entry.broker.learned.add(&name, &addresses);
     Ok(addresses)
 }
 
@@ -134,6 +229,13 @@ fn policy(program: &Program) -> io::Result<Policy> {
     Policy::new(&NetworkGrant { outbound: rules }).map_err(io::Error::other)
 }
 
+/// More than may be waited for at once.
+fn again(reason: String) -> io::Error {
+    let message =
+        format!("{reason}, and none is answered yet: wait for some of them before you ask for more");
+    io::Error::new(io::ErrorKind::WouldBlock, message)
+}
+
 fn denied(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }
@@ -143,6 +245,7 @@ fn refused(error: &io::Error) -> Refused {
         io::ErrorKind::PermissionDenied => rustix::io::Errno::ACCESS.raw_os_error(),
         io::ErrorKind::NotFound => rustix::io::Errno::NOENT.raw_os_error(),
         io::ErrorKind::TimedOut => rustix::io::Errno::TIMEDOUT.raw_os_error(),
+        io::ErrorKind::WouldBlock => rustix::io::Errno::AGAIN.raw_os_error(),
         _ => rustix::io::Errno::IO.raw_os_error(),
     });
     Refused {

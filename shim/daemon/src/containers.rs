@@ -2,18 +2,24 @@
 //! that died had not answered.
 
 use crate::bundle::{Bundle, Kind};
+use crate::entry::Entry;
 use crate::error::Error;
-use crate::node::{Entry, Node, lock};
+use crate::node::{Node, lock};
 use crate::record::{Container, Program, Sandbox, State};
-use crate::{directories, netns, report, stdio, storage};
+use crate::worker::Worker;
+use crate::{directories, files, netns, report, stdio, storage};
 use shoal_protocol::{Ending, Exit, Role, ToWorker};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 
 /// How long a worker may take to say that it has started a component: it maps a file and links it.
 const START: Duration = Duration::from_secs(30);
+/// How long a worker may take to end a container that it is told to kill. It has nothing to wait for, whatever the component does.
+const KILL: Duration = Duration::from_secs(10);
+/// When it is told once more.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Makes a container ready, which comes without a program: its artifact is here, compiled, and allowed to run.
@@ -29,10 +35,14 @@ impl Node {
                 })
             };
         }
-        let bundle = Bundle::read(Path::new(&container.bundle))?;
+        let folder = PathBuf::from(&container.bundle);
+        let read = files::on_the_node(move || Ok(Bundle::read(&folder)));
+        let bundle = read
+            .await
+            .map_err(Error::file("read", Path::new(&container.bundle)))??;
         match bundle.kind() {
             Kind::Sandbox => self.add_sandbox(sandbox_of(&container.id, &bundle))?,
-            Kind::Container => container.program = Some(self.program(&container, &bundle).await?),
+            Kind::Container => container.program = Some(Arc::new(self.program(&container, &bundle).await?)),
         }
         let entry = self.add(container)?;
         report::created(self, &entry.get());
@@ -70,7 +80,7 @@ impl Node {
         self: &Arc<Self>,
         entry: &Arc<Entry>,
         container: &Container,
-        program: &Program,
+        program: &Arc<Program>,
     ) -> Result<(), Error> {
         let mut fds = vec![stdio::open(&container.stdout)?, stdio::open(&container.stderr)?];
         if program.task.role == Role::Serve {
@@ -81,13 +91,19 @@ impl Node {
                 .map_err(|source| Error::Listen { port, source })?;
             fds.push(listener);
         }
-        fds.extend(storage::open(&program.task, &program.volumes)?);
-        let worker = self.worker(&program.domain).await?;
-        fds.extend(directories::open(program, worker.record.uid)?);
-        // So that it is not retired between here and the start.
-        let turn = worker.turn.lock().await;
+        if program.task.files().next().is_some() {
+            let program = Arc::clone(program);
+            let opening = move || storage::open(&program.task, &program.volumes);
+            fds.extend(entry.pod.on_volumes(opening).await?);
+        }
+        let worker = self.place(entry, &program.domain).await?;
+        if program.task.directories().next().is_some() {
+            let (program, uid) = (Arc::clone(program), worker.record.uid);
+            let opening = move || directories::open(&program, uid);
+            fds.extend(entry.pod.on_volumes(opening).await?);
+        }
         if let Some(compiled) = &program.compiled {
-            worker.link(compiled, &program.task.code)?;
+            worker.process.link(compiled, &program.task.code)?;
         }
         let (sender, receiver) = oneshot::channel();
         *lock(&entry.starting) = Some(sender);
@@ -97,7 +113,7 @@ impl Node {
             task: Box::new(program.task.clone()),
         };
         let sent = worker.send(&start, &fds.iter().collect::<Vec<_>>()).await;
-        drop(turn);
+        drop(fds);
         let answer = match sent {
             Ok(()) => tokio::time::timeout(START, receiver).await,
             Err(error) => Ok(Ok(Err(error.to_string()))),
@@ -106,36 +122,51 @@ impl Node {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(reason))) => Error::Refused(reason),
             Ok(Err(_)) | Err(_) => {
-                let _ = worker
-                    .send(
-                        &ToWorker::Kill {
-                            id: container.id.clone(),
-                        },
-                        &[],
-                    )
-                    .await;
+                self.end_in(&worker, entry).await;
                 Error::Worker {
                     domain: program.domain.name.clone(),
                     reason: format!("it did not start the container within {} s", START.as_secs()),
                 }
             }
         };
-        if matches!(entry.get().state, State::Running) {
+        if entry.runs() {
             self.set_state(entry, State::Created)?;
         }
         Err(refusal)
+    }
+
+    /// Has `worker` end a container, and waits until it has. A worker that doesn't is given up.
+    async fn end_in(self: &Arc<Self>, worker: &Arc<Worker>, entry: &Arc<Entry>) {
+        let id = entry.id.clone();
+        let ended = async {
+            loop {
+                // An error says that the worker ends, and all that is in it.
+                let _ = worker.send(&ToWorker::Kill { id: id.clone() }, &[]).await;
+                // Again after a while: the first one may have come before the start that it was to end.
+                if tokio::time::timeout(AGAIN, entry.wait()).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(KILL, ended).await.is_err() {
+            worker.give_up(format!(
+                "it did not end the container {id} within {} s",
+                KILL.as_secs()
+            ));
+            self.ended(entry, State::killed());
+        }
     }
 
     /// Passes on a signal: SIGKILL ends at once, any other asks to end.
     pub(crate) async fn kill(self: &Arc<Self>, id: &str, signal: u32) -> Result<(), Error> {
         let entry = self.container(id)?;
         let container = entry.get();
-        let Some(program) = &container.program else {
+        if container.program.is_none() {
             // The pause container has nothing to finish.
             self.ended(&entry, State::killed());
             self.stop_sandbox(id)?;
             return Ok(());
-        };
+        }
         match container.state {
             State::Stopped { .. } => return Ok(()),
             State::Created => {
@@ -144,26 +175,24 @@ impl Node {
             }
             State::Running => {}
         }
-        let worker = self.workers.lock().await.get(&program.domain.name).cloned();
-        let id = container.id.clone();
-        let message = if signal == rustix::process::Signal::KILL.as_raw().unsigned_abs() {
-            ToWorker::Kill { id }
-        } else {
-            ToWorker::Stop { id }
+        let Some(worker) = entry.worker() else {
+            self.ended(
+                &entry,
+                Exit {
+                    ending: Ending::WorkerDied,
+                    message: "its worker is gone".to_owned(),
+                },
+            );
+            return Ok(());
         };
-        match worker {
-            Some(worker) => worker.send(&message, &[]).await,
-            None => {
-                self.ended(
-                    &entry,
-                    Exit {
-                        ending: Ending::WorkerDied,
-                        message: "its worker is gone".to_owned(),
-                    },
-                );
-                Ok(())
-            }
+        if signal == rustix::process::Signal::KILL.as_raw().unsigned_abs() {
+            self.end_in(&worker, &entry).await;
+        } else {
+            let id = entry.id.clone();
+            // An error says that the worker ends, and all that is in it.
+            let _ = worker.send(&ToWorker::Stop { id }, &[]).await;
         }
+        Ok(())
     }
 
     /// Forgets a container that has ended, or never ran.
@@ -180,11 +209,12 @@ impl Node {
                 });
             }
             State::Created => (State::killed(), SystemTime::now()),
-            State::Stopped { ref exit, at } => (exit.clone(), at),
+            // Once everybody was told: containerd wants to hear of the end first.
+            State::Stopped { .. } => entry.wait().await,
         };
         self.remove(id);
         match &container.program {
-            Some(program) => self.release(&container, program).await,
+            Some(_) => self.release(&entry).await,
             None => self.remove_sandbox(id),
         }
         report::deleted(self, &container, &exit, at);
@@ -193,41 +223,25 @@ impl Node {
 
     /// Ends and forgets a container, or a pod with all that is in it, whatever the state: containerd has given it up.
     pub(crate) async fn discard(self: &Arc<Self>, id: &str) {
-        let belongs = |container: &Container| {
-            let pod = container.program.as_ref().map(|program| program.sandbox.as_str());
-            container.id == id || pod == Some(id)
-        };
-        for entry in self.entries() {
-            let container = entry.get();
-            if belongs(&container) {
-                self.ended(&entry, State::killed());
-                self.remove(&container.id);
-                if let Some(program) = &container.program {
-                    self.release(&container, program).await;
-                }
-            }
+        let mut entries = self.of_pod(id);
+        entries.extend(self.container(id));
+        for entry in entries {
+            self.ended(&entry, State::killed());
+            self.remove(&entry.id);
+            self.release(&entry).await;
         }
         self.remove_sandbox(id);
     }
 
     /// Takes a container out of its worker, which ends some time after its last one.
-    async fn release(self: &Arc<Self>, container: &Container, program: &Program) {
-        let worker = self.workers.lock().await.get(&program.domain.name).cloned();
-        if let Some(worker) = worker {
-            let id = container.id.clone();
-            let _ = worker.send(&ToWorker::Kill { id: id.clone() }, &[]).await;
-            let _ = worker.send(&ToWorker::Forget { id }, &[]).await;
-            let turn = worker.turn.lock().await;
-            let shared = self.entries().iter().any(|entry| {
-                let same = |other: Program| other.task.code == program.task.code;
-                entry.is_in(&program.domain) && entry.get().program.is_some_and(same)
-            });
-            if !shared && program.compiled.is_some() {
-                worker.unlink(&program.task.code);
-            }
-            drop(turn);
-        }
-        self.retire_later(&program.domain);
+    async fn release(self: &Arc<Self>, entry: &Arc<Entry>) {
+        let Some(worker) = entry.worker() else { return };
+        let id = entry.id.clone();
+        // An error says that the worker ends, and all that is in it.
+        let _ = worker.send(&ToWorker::Kill { id: id.clone() }, &[]).await;
+        let _ = worker.send(&ToWorker::Forget { id }, &[]).await;
+        worker.take_out(entry);
+        self.retire_later(&worker);
     }
 }
 

@@ -61,6 +61,18 @@ pub(crate) enum Error {
         "the pod mounts no volume at {path}, where the volume {volume} is looked for: add a volumeMount of it to the container"
     )]
     NoVolume { volume: String, path: String },
+    #[error(
+        "the file system of one of the pod's volumes has not answered for {seconds} s: see whether its server is there and can be reached \
+         from the node"
+    )]
+    VolumeTimeout { seconds: u64 },
+    #[error(
+        "the file systems of the pod's volumes have left {waiting} requests unanswered: see whether their servers are there and can be \
+         reached from the node"
+    )]
+    VolumesHang { waiting: usize },
+    #[error("cannot start a thread for the pod's volumes: {0}")]
+    VolumeThread(io::Error),
     #[error("store {store}: cannot open {path}, which must be a plain file of one name: {source}", path = path.display())]
     Storage {
         store: String,

@@ -27,6 +27,11 @@ pub(crate) struct Images {
 
 impl Images {
     pub(crate) fn new(paths: &Paths) -> Result<Self, Error> {
+        Self::with(paths, Compiler::locate()?)
+    }
+
+    /// With a compiler of one's own.
+    pub(crate) fn with(paths: &Paths, compiler: Compiler) -> Result<Self, Error> {
         let cache = Cache::open(paths.cache()).map_err(|source| Error::Artifact {
             image: paths.cache().display().to_string(),
             source,
@@ -38,7 +43,7 @@ impl Images {
         Ok(Self {
             store: Store::new(paths.clone()),
             cache,
-            compiler: Compiler::locate()?,
+            compiler,
             incoming,
             known: Mutex::default(),
         })

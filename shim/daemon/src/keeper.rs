@@ -58,6 +58,12 @@ impl Keeper {
         }
     }
 
+    /// One that nobody reads from.
+    #[cfg(test)]
+    pub(crate) fn over(channel: AsyncChannel) -> Self {
+        Self { channel }
+    }
+
     /// Keeps descriptors under a name.
     pub(crate) async fn put(&self, name: &str, fds: &[&OwnedFd]) -> Result<(), ChannelError> {
         let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();

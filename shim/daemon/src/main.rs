@@ -4,7 +4,8 @@
 //! ```text
 //! keeper ── ttrpc ──> task_service, sandbox_service ──> node (the table, on disk in records)
 //!                                                        │ containers: bundle → image → compiled file → worker
-//!                                                        │ workers, broker: what workers say and ask for
+//!                                                        │ workers, slots: workers start, are given up and end
+//!                                                        │ messages, broker: what workers say and ask for
 //!                                                        └ report, events ──> containerd
 //! ```
 
@@ -15,23 +16,33 @@ mod containerd;
 mod containers;
 mod directories;
 mod dns;
+mod entry;
 mod error;
 mod events;
+mod files;
 mod images;
 mod keeper;
+mod messages;
 mod netns;
 mod node;
 mod paths;
+mod pods;
+mod process;
 mod program;
 mod record;
 mod records;
 mod report;
 mod sandbox_service;
+mod slots;
 mod stdio;
 mod storage;
+mod table;
 mod task_service;
 mod worker;
 mod workers;
+
+#[cfg(test)]
+mod tests;
 
 use anyhow::Context;
 use containerd_shim_protos::ttrpc::asynchronous::Server;
@@ -63,7 +74,13 @@ async fn serve() -> anyhow::Result<()> {
     let images = images::Images::new(&paths)?;
     let events = events::Events::start(paths.clone());
     let socket = paths.socket();
-    let node = node::Node::restore(paths, images, events, keeper, left).await?;
+    let edges = node::Edges {
+        images,
+        events,
+        keeper,
+        launcher: Box::new(process::Programs(paths.clone())),
+    };
+    let node = node::Node::restore(paths, edges, left.kept).await?;
     // Whatever an earlier daemon left there.
     let _ = std::fs::remove_file(&socket);
     let mut server = Server::new()

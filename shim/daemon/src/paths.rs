@@ -22,6 +22,15 @@ impl Paths {
         Self(Folders::from_env())
     }
 
+    /// With both folders in `folder`.
+    #[cfg(test)]
+    pub(crate) fn within(folder: &std::path::Path) -> Self {
+        Self(Folders {
+            run: folder.join("run"),
+            root: folder.join("root"),
+        })
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.0.daemon_socket()
     }

@@ -8,6 +8,7 @@ mod tests;
 
 use crate::bundle::Bundle;
 use crate::error::Error;
+use crate::files;
 use crate::node::Node;
 use crate::record::{Container, Program, Sandbox};
 use decide::{Code, Linked, decide};
@@ -25,7 +26,7 @@ impl Node {
         };
         let spec = PodSpec::read(&create.id, Path::new(&create.bundle), bundle, sandbox.as_ref())?;
         let code = self.code(&create.namespace, &spec).await?;
-        let resolv = resolv(sandbox.as_ref(), bundle);
+        let resolv = resolv(sandbox.as_ref(), bundle).await;
         decide(spec, code, resolv)
     }
 
@@ -49,8 +50,7 @@ impl Node {
             return Ok((artifact, Vec::new()));
         }
         // Not those whose container was made anew since.
-        let others = self.entries().into_iter();
-        let others = others.filter(|it| it.is_of(&spec.sandbox) && it.runs());
+        let others = self.of_pod(&spec.sandbox).into_iter().filter(|it| it.runs());
         let others: Vec<_> = others
             .map(|entry| entry.get())
             .filter_map(|container| Some((container.namespace, container.program?)))
@@ -95,12 +95,13 @@ fn part(program: &Program) -> Linked {
 }
 
 /// The pod's resolv.conf: it comes with the sandbox, or as a file that is mounted into the container.
-fn resolv(sandbox: Option<&Sandbox>, bundle: &Bundle) -> String {
-    match sandbox.map(|sandbox| sandbox.resolv.as_str()) {
-        Some(text) if !text.is_empty() => text.to_owned(),
-        _ => bundle
-            .mount("/etc/resolv.conf")
-            .and_then(|path| std::fs::read_to_string(path).ok())
-            .unwrap_or_default(),
+async fn resolv(sandbox: Option<&Sandbox>, bundle: &Bundle) -> String {
+    if let Some(sandbox) = sandbox.filter(|sandbox| !sandbox.resolv.is_empty()) {
+        return sandbox.resolv.clone();
     }
+    let Some(path) = bundle.mount("/etc/resolv.conf") else {
+        return String::new();
+    };
+    let read = files::on_the_node(move || std::fs::read_to_string(path));
+    read.await.unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use shoal_protocol::{Ending, Exit, Task};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A pod.
@@ -60,8 +61,27 @@ pub(crate) struct Container {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// None for a pause container: there is nothing to run.
-    pub(crate) program: Option<Program>,
+    #[serde(default, with = "shared")]
+    #[cfg_attr(test, schemars(with = "Option<Program>"))]
+    pub(crate) program: Option<Arc<Program>>,
     pub(crate) state: State,
+    /// The name of the worker that it was given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) worker: Option<String>,
+}
+
+/// A program that is shared in memory is written as if it were not.
+mod shared {
+    use super::{Arc, Program};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(program: &Option<Arc<Program>>, to: S) -> Result<S::Ok, S::Error> {
+        program.as_deref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<Program>>, D::Error> {
+        Ok(Option::<Program>::deserialize(from)?.map(Arc::new))
+    }
 }
 
 impl Container {
@@ -79,6 +99,7 @@ impl Container {
             stderr: text("stderr"),
             program: None,
             state: serde_json::from_value(state).unwrap_or(State::Running),
+            worker: None,
         }
     }
 }
@@ -171,6 +192,9 @@ pub(crate) struct Domain {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WorkerRecord {
     pub(crate) domain: Domain,
+    /// Unique on the node, and larger than those of all earlier workers. 0: of a daemon that did not count.
+    #[serde(default)]
+    pub(crate) generation: u64,
     pub(crate) pid: i32,
     pub(crate) uid: u32,
     /// The version of the protocol that it speaks: that of the daemon beside which its program was.
@@ -180,6 +204,17 @@ pub(crate) struct WorkerRecord {
 
 fn first() -> u32 {
     1
+}
+
+impl WorkerRecord {
+    /// What its folder, its control group, its record and what is kept for it are named: another name for each worker, since an earlier
+    /// one of the domain may still be ending. No domain's name has an underscore.
+    pub(crate) fn name(&self) -> String {
+        match self.generation {
+            0 => self.domain.name.clone(),
+            generation => format!("{}_{generation}", self.domain.name),
+        }
+    }
 }
 
 #[cfg(test)]

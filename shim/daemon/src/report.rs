@@ -1,6 +1,8 @@
 //! What containerd, and through it kubelet, is told of a container's life: events, and the message of its end.
 
-use crate::node::{Entry, Node, lock};
+use crate::entry::Entry;
+use crate::files;
+use crate::node::{Node, lock};
 use crate::record::{Container, State};
 use containerd_shim_protos::cgroups_v2::metrics::{CPUStat, MemoryEvents, MemoryStat, Metrics};
 use containerd_shim_protos::events::task::{TaskCreate, TaskDelete, TaskExit, TaskIO, TaskOOM, TaskStart};
@@ -60,22 +62,23 @@ pub(crate) fn deleted(node: &Node, container: &Container, exit: &Exit, at: Syste
 }
 
 /// Writes a container's termination message, where kubelet reads it.
-pub(crate) fn termination(path: &Path, exit: &Exit) {
+pub(crate) async fn termination(path: &Path, exit: &Exit) {
     if exit.message.is_empty() {
         return;
     }
     let end = exit.message.floor_char_boundary(MESSAGE.min(exit.message.len()));
-    let message = exit.message.get(..end).unwrap_or_default();
-    if let Err(error) = std::fs::write(path, message) {
+    let message = exit.message.get(..end).unwrap_or_default().to_owned();
+    let file = path.to_owned();
+    if let Err(error) = files::on_the_node(move || std::fs::write(file, message)).await {
         tracing::warn!(path = %path.display(), "cannot write the termination message: {error}");
     }
 }
 
 /// That a container has ended, and why.
-pub(crate) fn ended(node: &Node, container: &Container, exit: &Exit) {
+pub(crate) async fn ended(node: &Node, container: &Container, exit: &Exit) {
     let program = container.program.as_ref();
     if let Some(path) = program.and_then(|program| program.termination_log.as_ref()) {
-        termination(path, exit);
+        termination(path, exit).await;
     }
     let namespace = &container.namespace;
     if exit.ending == Ending::OutOfMemory {
@@ -111,14 +114,12 @@ const AT_REST: u64 = 32 << 10;
 
 /// What a container uses, in the form of control groups of version 2, which containerd's CRI plugin reads whatever the node has.
 pub(crate) fn metrics(entry: &Entry) -> Metrics {
-    let container = entry.get();
-    let oom = match container.state {
+    let oom = match entry.state() {
         State::Stopped { exit, .. } => exit.ending == Ending::OutOfMemory,
         _ => false,
     };
-    let limit = container
-        .program
-        .map_or(0, |program| program.task.component.limits.memory.bytes());
+    let program = entry.program.as_ref();
+    let limit = program.map_or(0, |program| program.task.component.limits.memory.bytes());
     used(&usage(entry), limit, oom)
 }
 
@@ -126,12 +127,10 @@ pub(crate) fn metrics(entry: &Entry) -> Metrics {
 /// where it cannot for one.
 pub(crate) fn sandbox_metrics(node: &Node, sandbox: &str) -> Metrics {
     let mut all = Usage::default();
-    for entry in node.entries() {
-        if entry.is_of(sandbox) {
-            let usage = usage(&entry);
-            all.cpu_ns += usage.cpu_ns;
-            all.memory += usage.memory;
-        }
+    for entry in node.of_pod(sandbox) {
+        let usage = usage(&entry);
+        all.cpu_ns += usage.cpu_ns;
+        all.memory += usage.memory;
     }
     used(&all, 0, false)
 }

@@ -93,6 +93,7 @@ impl Task for Tasks {
                 stderr: request.stderr,
                 program: None,
                 state: State::Created,
+                worker: None,
             })
             .await?;
         Ok(CreateTaskResponse {

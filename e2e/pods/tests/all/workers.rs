@@ -63,15 +63,13 @@ fn a_pod_may_ask_for_a_worker_of_its_own() {
         space.ready(name);
     }
     let local = space::local(home);
-    let records = fs::read_dir(node::run(local).join("domains")).unwrap();
-    let names: Vec<_> = records
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let workers = node::workers(local).into_iter();
+    let names: Vec<_> = workers.map(|worker| worker.domain).collect();
     assert_eq!(
         names.iter().filter(|name| name.starts_with("pod-")).count(),
         2,
         "{names:?}"
     );
-    assert!(names.contains(&"node.json".to_owned()), "{names:?}");
-    assert!(names.contains(&format!("ns-{}.json", space.name)), "{names:?}");
+    assert!(names.contains(&"node".to_owned()), "{names:?}");
+    assert!(names.contains(&format!("ns-{}", space.name)), "{names:?}");
 }
