@@ -15,18 +15,22 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build Shoal and an example, start it, send it requests
+	@scripts/setup.sh demo
 	@scripts/demo.sh
 
 demo-shop: ## A shop of three components in Rust, JavaScript and Python, in one process
+	@scripts/setup.sh templates
 	@scripts/demo-shop.sh
 
 test: ## Everything that CI checks, with the time of each step
 	@scripts/test.sh all
 
 test-unit: ## The tests of the crates alone: no guests, no registry, no fuzzing
+	@scripts/setup.sh workspace
 	@scripts/test.sh unit
 
 lint: ## Formatting, clippy, arrows between crates, generated files
+	@scripts/setup.sh workspace
 	@scripts/test.sh lint
 
 fmt: ## Format all Rust code
@@ -51,19 +55,23 @@ generate: ## Write the files that are generated from the code
 	@scripts/generate.sh
 
 bench-host: ## One component beside `wasmtime serve` and a native server
+	@scripts/setup.sh bench
 	@scripts/bench.sh host
 
 bench-shim: ## A pod beside runc and a shim that does nothing, on a real cluster (root)
+	@scripts/setup.sh bench shim cluster
 	@scripts/bench.sh shim
 
 bench-links: ## A call from one component to another: fused, between services, by HTTP
+	@scripts/setup.sh bench
 	@scripts/bench.sh links
 
 bench: ## All benches
+	@scripts/setup.sh bench shim cluster
 	@scripts/bench.sh all
 
 shim: ## Build the shim's programs, optimised
-	@scripts/setup.sh build
+	@scripts/setup.sh shim
 	@scripts/shim.sh --release
 
 images: ## Build the images (PUSH=HOST[:PORT]/FOLDER pushes them), each with its list of crates
@@ -75,9 +83,11 @@ cluster: ## A real Kubernetes on this machine (root; CLUSTER_FLAGS: --name, --no
 	@scripts/cluster.sh up $(CLUSTER_FLAGS)
 
 cluster-env: ## What a shell needs to use it: eval "$(make -s cluster-env)"
+	@scripts/setup.sh build >&2
 	@scripts/cluster.sh env $(CLUSTER_FLAGS)
 
 cluster-down: ## End it, and remove all that it left
+	@scripts/setup.sh build
 	@scripts/cluster.sh down $(CLUSTER_FLAGS)
 
 fuzz: ## Each fuzz target for FUZZ_SECONDS (by default 60)

@@ -8,7 +8,6 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 export SHOAL_GUESTS=$cache/guests/components
 bench=$CARGO_TARGET_DIR/release/shoal-bench
 
-scripts/setup.sh bench
 CARGO_TARGET_DIR=$cache/guests e2e/guests/build.sh
 
 host() {
@@ -17,7 +16,6 @@ host() {
 
 # On a cluster of its own with one node, whose shims are the optimised ones.
 shim() {
-    scripts/setup.sh cluster
     scripts/shim.sh --release
     cargo build --release --locked --workspace --bin shoal-bench
     scripts/cluster.sh up --name bench --nodes 1 --shim-dir "$CARGO_TARGET_DIR/release"

@@ -8,8 +8,6 @@ name=demo-shop
 . scripts/demo-steps.sh
 
 prepare() {
-    scripts/setup.sh demo
-    scripts/setup.sh templates
     echo "==> building shoal (the first time this takes minutes)"
     scripts/build.sh
     echo "==> building examples/shop: Rust, JavaScript, Python"

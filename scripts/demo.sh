@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 name=demo
 . scripts/demo-steps.sh
 
-scripts/setup.sh demo
 echo "==> building shoal (the first time this takes minutes)"
 scripts/build.sh
 echo "==> building examples/greeter"

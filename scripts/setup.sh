@@ -1,79 +1,107 @@
 #!/usr/bin/env bash
-# scripts/setup.sh TASK: sees to it that what TASK (build, demo, guests, fuzz, test, templates, bench, cluster, images, machines) needs is
-# there, and nothing more.
+# scripts/setup.sh TASK...: installs what these tasks need, and nothing more. The tasks are build, workspace, demo, guests, fuzz, test,
+# templates, bench, shim, cluster, images, machines and fresh. `scripts/fresh.sh` checks each of them in a minimal Debian.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
-# is missing and how to get it. `setup.sh packages TASK` leaves Rust alone, for a CI that is root only for this step.
+# is missing and how to get it. `setup.sh packages TASK...` leaves Rust alone, for a CI that is root only for this step.
+# `setup.sh list TASK...` prints the programs and installs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages_only=false
-if [ "${1:-}" = packages ]; then
-    packages_only=true
-    shift
-fi
-task=${1:?which task: build, demo, guests, fuzz, test, templates, bench, cluster, images or machines}
+mode=install
+case ${1:-} in packages | list) mode=$1 && shift ;; esac
+tasks=("$@")
+known="build, workspace, demo, guests, fuzz, test, templates, bench, shim, cluster, images, machines and fresh"
+[ $# -gt 0 ] || { echo "setup.sh: which tasks? There are $known" >&2 && exit 2; }
 
 # program, or a file:Debian package:what for
-programs=("cc:build-essential:linking Rust programs")
+programs=()
 targets=()
-protoc="protoc:protobuf-compiler:containerd's API"
-case $task in
-build) programs+=("$protoc") ;;
-demo)
-    programs+=("curl:curl:the demo's requests")
-    targets+=(wasm32-wasip2)
-    ;;
-guests) targets+=(wasm32-wasip1 wasm32-wasip2) ;;
-fuzz) programs+=("c++:build-essential:libFuzzer") ;;
-test)
-    programs+=("$protoc" "c++:build-essential:libFuzzer" "git:git:listing files" "curl:curl:end-to-end tests"
-        "docker-registry:docker-registry:the tests against a real registry"
-        "redis-server:redis-server:the tests against a real Redis" "unshare:util-linux:the tests on a small disk")
-    targets+=(wasm32-wasip1 wasm32-wasip2)
-    ;;
-templates)
-    programs+=("docker-registry:docker-registry:the tests against a real registry" "clang:clang:C" "wasm-ld:lld:linking C"
-        "/usr/include/wasm32-wasi/stdio.h:wasi-libc:C's library" "node:nodejs:JavaScript" "npm:npm:JavaScript's packages"
-        "python3:python3:Python" "go:golang:Go" "unshare:util-linux:the shop's own network" "ip:iproute2:the shop's own network")
-    # clang's own functions for WebAssembly lie in a folder of its version.
-    compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a' >/dev/null ||
-        programs+=("clang's functions:libclang-rt-dev-wasm32:C")
-    python3 -c 'import ensurepip' 2>/dev/null || programs+=("venv:python3-venv:Python's packages")
-    targets+=(wasm32-wasip2)
-    ;;
-bench)
-    programs+=("wrk:wrk:load")
-    targets+=(wasm32-wasip1 wasm32-wasip2)
-    ;;
-cluster)
-    programs+=("ip:iproute2:links and network namespaces" "nsenter:util-linux:entering namespaces" "nft:nftables:kube-proxy"
-        "busybox:busybox-static:the image of tests' clients" "docker-registry:docker-registry:the cluster's registry"
-        "pkg-config:pkg-config:building runc" "/usr/include/seccomp.h:libseccomp-dev:building runc")
-    # Debian's may be too old; from 1.21 on it fetches the version that the modules ask for.
-    if ! $packages_only && ! command -v go >/dev/null; then
-        echo "setup: Go is missing, which Kubernetes is built with: install 1.21 or later as https://go.dev/doc/install says" >&2
-        exit 1
-    fi
-    ;;
-images)
-    programs+=("$protoc" "buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs"
-        "/etc/ssl/certs/ca-certificates.crt:ca-certificates:the operator's image")
-    targets+=(wasm32-wasip2)
-    ;;
-machines)
-    programs+=("qemu-system-x86_64:qemu-system-x86:machines with systemd and cgroup v2" "debootstrap:debootstrap:their disk"
-        "mkfs.ext4:e2fsprogs:their disk" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring:their disk")
-    ;;
-*)
-    echo "setup.sh: no task $task; there are build, demo, guests, fuzz, test, templates, bench, cluster, images and machines" >&2
-    exit 2
-    ;;
-esac
+go=false
 
+# needs TASK: adds what it needs, what it has in common with another by way of that one.
+needs() {
+    case $1 in
+    build) programs+=("cc:build-essential:linking Rust programs") ;;
+    workspace)
+        needs build
+        programs+=("protoc:protobuf-compiler:containerd's API" "git:git:listing files")
+        ;;
+    demo)
+        needs build
+        programs+=("curl:curl:the demo's requests")
+        targets+=(wasm32-wasip2)
+        ;;
+    guests)
+        needs build
+        targets+=(wasm32-wasip1 wasm32-wasip2)
+        ;;
+    fuzz)
+        needs build
+        programs+=("c++:build-essential:libFuzzer")
+        ;;
+    test)
+        needs workspace
+        needs guests
+        needs fuzz
+        needs templates
+        programs+=("curl:curl:end-to-end tests" "docker-registry:docker-registry:the tests against a real registry"
+            "redis-server:redis-server:the tests against a real Redis" "unshare:util-linux:the tests on a small disk")
+        ;;
+    templates)
+        needs demo
+        programs+=("docker-registry:docker-registry:the tests against a real registry" "clang:clang:C" "wasm-ld:lld:linking C"
+            "/usr/include/wasm32-wasi/stdio.h:wasi-libc:C's library" "node:nodejs:JavaScript" "npm:npm:JavaScript's packages"
+            "python3:python3:Python" "go:golang:Go" "unshare:util-linux:the shop's own network" "ip:iproute2:the shop's own network")
+        # clang's own functions for WebAssembly lie in a folder of its version.
+        compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a' >/dev/null ||
+            programs+=("clang's functions:libclang-rt-dev-wasm32:C")
+        python3 -c 'import ensurepip' 2>/dev/null || programs+=("venv:python3-venv:Python's packages")
+        ;;
+    bench)
+        needs workspace
+        needs guests
+        programs+=("wrk:wrk:load")
+        ;;
+    shim)
+        needs workspace
+        targets+=("$(uname -m)-unknown-linux-musl")
+        ;;
+    cluster)
+        needs workspace
+        programs+=("ip:iproute2:links and network namespaces" "nsenter:util-linux:entering namespaces" "nft:nftables:kube-proxy"
+            "busybox:busybox-static:the image of tests' clients" "docker-registry:docker-registry:the cluster's registry"
+            "pkg-config:pkg-config:building runc" "/usr/include/seccomp.h:libseccomp-dev:building runc")
+        go=true
+        ;;
+    images)
+        needs shim
+        programs+=("buildah:buildah:building images" "skopeo:skopeo:copying images to registries" "strip:binutils:smaller programs"
+            "/etc/ssl/certs/ca-certificates.crt:ca-certificates:the operator's image")
+        targets+=(wasm32-wasip2)
+        ;;
+    machines)
+        needs workspace
+        programs+=("qemu-system-x86_64:qemu-system-x86:machines with systemd and cgroup v2" "debootstrap:debootstrap:their disk"
+            "mkfs.ext4:e2fsprogs:their disk" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring:their disk")
+        go=true
+        ;;
+    fresh) programs+=("debootstrap:debootstrap:a minimal Debian" "unshare:util-linux:its mounts") ;;
+    *)
+        echo "setup.sh: no task $1; there are $known" >&2
+        exit 2
+        ;;
+    esac
+}
+for task in "${tasks[@]}"; do needs "$task"; done
+if [ "$mode" = list ]; then
+    printf '%s\n' "${programs[@]%%:*}" | sort -u
+    exit 0
+fi
 missing=() packages=()
 for entry in "${programs[@]}"; do
     IFS=: read -r program package purpose <<<"$entry"
     command -v "$program" >/dev/null || [ -f "$program" ] && continue
+    [[ " ${missing[*]} " != *" $program ("* ]] || continue
     missing+=("$program ($purpose)")
     packages+=("$package")
 done
@@ -89,13 +117,18 @@ if [ ${#packages[@]} -gt 0 ]; then
             fi
         done
     else
-        echo "setup: missing for \`make $task\`:" >&2
+        echo "setup: missing for ${tasks[*]}:" >&2
         printf '  %s\n' "${missing[@]}" >&2
         echo "  on Debian or Ubuntu: sudo apt-get install ${packages[*]}" >&2
         exit 1
     fi
 fi
-$packages_only && exit 0
+[ "$mode" = install ] || exit 0
+# Debian's may be too old; from 1.21 on it fetches the version that the modules ask for.
+if $go && ! command -v go >/dev/null; then
+    echo "setup: Go is missing, which Kubernetes is built with: install 1.21 or later as https://go.dev/doc/install says" >&2
+    exit 1
+fi
 
 if ! command -v cargo >/dev/null; then
     echo "setup: cargo is missing: install rustup as https://rustup.rs says, then run this again" >&2
@@ -121,7 +154,7 @@ works() {
 }
 
 # The languages' own packages, in a folder of ours; the tests of templates find them there.
-if [ "$task" = templates ]; then
+if [[ " ${tasks[*]} " == *" templates "* ]]; then
     tools=${SHOAL_DEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shoal}/tools
     wanted=$(cat cli/templates/javascript/package.json.in cli/templates/python/requirements.txt.in)
     if [ "$(cat "$tools/made-of" 2>/dev/null)" != "$wanted" ] || ! (works "$tools") >/dev/null 2>&1; then
