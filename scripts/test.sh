@@ -13,22 +13,29 @@ export CARGO_NET_RETRY=${CARGO_NET_RETRY:-10}
 # Where the end-to-end tests find the guests.
 export SHOAL_GUESTS=$cache/guests/components
 
-log=$(mktemp)
+logs=$(mktemp -d)
 declare -A begun
-trap 'rm -f "$log"; for group in "${begun[@]}"; do kill -- "-$group" 2>/dev/null; done' EXIT
-passed=0 failed=0 began=$SECONDS table=()
+trap 'for group in "${begun[@]}"; do kill -- "-$group" 2>/dev/null; done; rm -rf "$logs"' EXIT
+passed=0 failed=0 began=$SECONDS table=() flaky=()
 
 # run KIND NAME COMMAND...: KIND is `check` (counts as one) or `tests` (counts what it reports, which must be something).
 run() {
-    local kind=$1 name=$2 start=$EPOCHREALTIME status=0 good=0 bad=0 ignored=0
+    local kind=$1 name=$2 start=$EPOCHREALTIME status
     shift 2
     printf '\n==> %s\n' "$name"
-    "$@" 2>&1 | tee "$log"
+    "$@" 2>&1 | tee "$logs/run"
     status=${PIPESTATUS[0]}
+    counted "$kind" "$name" "$status" "$logs/run" "$start" "$EPOCHREALTIME"
+}
+
+# counted KIND NAME STATUS LOG START END: a line of the table; whether nothing failed.
+counted() {
+    local kind=$1 name=$2 status=$3 log=$4 good=0 bad=0 ignored=0 line
     if [ "$kind" = tests ]; then
         read -r good bad ignored < <(awk -f scripts/count.awk "$log")
         [ $((good + bad)) -gt 0 ] || { echo "$name: no test ran" && bad=1; }
         [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+        mapfile -t -O "${#flaky[@]}" flaky < <(grep '^flaky: ' "$log")
     elif [ "$status" -eq 0 ]; then
         good=1
     else
@@ -36,8 +43,7 @@ run() {
     fi
     passed=$((passed + good))
     failed=$((failed + bad))
-    local line
-    line=$(awk -v name="$name" -v start="$start" -v end="$EPOCHREALTIME" -v good="$good" -v bad="$bad" -v ignored="$ignored" 'BEGIN {
+    line=$(awk -v name="$name" -v start="$5" -v end="$6" -v good="$good" -v bad="$bad" -v ignored="$ignored" 'BEGIN {
         printf "%-44s %7.1f s %6d passed %4d failed%s", name, end - start, good, bad, ignored ? ", " ignored " ignored" : ""
     }')
     table+=("$line")
@@ -48,6 +54,7 @@ run() {
 finish() {
     printf '\n'
     printf '%s\n' "${table[@]}"
+    [ ${#flaky[@]} -eq 0 ] || printf '%s\n' "${flaky[@]}"
     printf 'total: %d min %d s\n' $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60))
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
@@ -75,19 +82,36 @@ lint() {
 # Not among the first: one of them is written by the command, which must be built for it.
 generated() { run check "generated files" scripts/generate.sh --check; }
 
-# ahead NAME COMMAND...: begins in the background what a later step takes long for, where others leave a processor idle. The step itself
-# does what is left of it, after `ended NAME`.
-ahead() {
-    local name=$1
-    shift
+# background NICE NAME COMMAND...: begins something in the background; its output goes to a file of that name.
+background() {
+    local nice=$1 name=$2
+    shift 2
     # Where the kernel groups by session, nice(1) counts within one alone (sched(7), autogroup).
     # shellcheck disable=SC2016  # to be expanded by the inner shell
-    setsid nice -n 19 bash -c '{ echo 19 >/proc/self/autogroup; } 2>/dev/null; exec "$@"' - "$@" >/dev/null 2>&1 </dev/null &
+    setsid nice -n "$nice" bash -c '{ echo "$1" >/proc/self/autogroup; } 2>/dev/null; file=$2; shift 2
+        date +%s.%N >"$file.start"; "$@"; status=$?; date +%s.%N >"$file.end"; exit $status' - "$nice" "$logs/$name" "$@" \
+        >"$logs/$name" 2>&1 </dev/null &
     begun[$name]=$!
 }
+
+# ahead NAME COMMAND...: begins in the background what a later step takes long for, where others leave a processor idle. The step itself
+# does what is left of it, after `ended NAME`.
+ahead() { background 19 "$@"; }
 ended() {
     [ -z "${begun[$1]:-}" ] || wait "${begun[$1]}" || true
     unset "begun[$1]"
+}
+
+# beside NICE NAME COMMAND...: begins tests in the background, for `joined NAME` to wait for, show and count.
+beside() { background "$@"; }
+joined() {
+    local name=$1 status=0
+    [ -n "${begun[$name]:-}" ] || return 0
+    wait "${begun[$name]}" || status=$?
+    unset "begun[$name]"
+    printf '\n==> %s, beside others\n' "$name"
+    cat "$logs/$name"
+    counted tests "$name" "$status" "$logs/$name" "$(cat "$logs/$name.start")" "$(cat "$logs/$name.end" 2>/dev/null || date +%s.%N)"
 }
 
 # on CLUSTER NAME COMMAND...: tests, in the environment of that cluster.
@@ -98,69 +122,95 @@ on() {
     run tests "$name" bash -c 'eval "$(scripts/cluster.sh env --name "$0")" && exec "$@"' "$cluster" "$@"
 }
 
+# cluster_test NAME TEST... [-- OPTION...]: the command for tests that need a cluster. Those that failed are tried once more. All of
+# them have the same features, so that what they share is built once.
+fuzzed=false fuzzing="fuzzing, $FUZZ_SECONDS s each"
+clusters=shoal-pods/cluster,shoal-operated/cluster,shoal-services/cluster,shoal-machines/nodes,shoal-machines/machines
+cluster_test() {
+    command=(scripts/again.sh "$1" cargo test --locked --no-fail-fast --workspace --features "$clusters")
+    shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do command+=(--test "$1") && shift; done
+    command+=(-- --test-threads 1 "${@:2}")
+}
+
 # The tests of pods, on a cluster of their own; on another one where KUBECONFIG names it.
 pods() {
-    local tests=(cargo test --locked --workspace --features shoal-pods/cluster --test pods -- --test-threads 1)
-    local operator=(cargo test --locked --workspace --features shoal-operated/cluster --test operator -- --test-threads 1 --nocapture)
+    local pods operator autoscale command
+    cluster_test pods pods && pods=("${command[@]}")
     # kubelet (1.36) with figures from containerd ends where it finds a pod without an interface, as one that goes may be: for one test alone.
-    local other=("${operator[@]}" --skip autoscale) autoscale=("${operator[@]}" autoscale)
+    cluster_test operator operator -- --show-output --skip autoscale && operator=("${command[@]}")
+    cluster_test autoscaling operator -- --show-output autoscale && autoscale=("${command[@]}")
     if [ -n "${KUBECONFIG:-}" ]; then
-        run tests "pods on the cluster of $KUBECONFIG" "${tests[@]}"
+        run tests "pods on the cluster of $KUBECONFIG" "${pods[@]}"
         run tests "operator on the cluster of $KUBECONFIG" "${operator[@]}"
+        run tests "autoscaling on the cluster of $KUBECONFIG" "${autoscale[@]}"
         return
     fi
     ended programs
     run check "the programs of a cluster" scripts/cluster.sh build || return
-    # These tests wait for kubelets most of the time.
     ahead more "$CARGO_TARGET_DIR/debug/shoal-cluster" build metrics-server helm
     ahead fuzz scripts/fuzz.sh build
-    run check "a cluster" scripts/cluster.sh up --name test &&
-        on test "pods" "${tests[@]}" &&
-        on test "operator" "${other[@]}" &&
-        run check "figures of pods" scripts/cluster.sh up --name test --metrics --stats-from-cri &&
-        on test "autoscaling" "${autoscale[@]}"
+    [ "$(id -u)" != 0 ] || beside 10 "fresh machines" scripts/fresh.sh
+    local up=false
+    if run check "a cluster" scripts/cluster.sh up --name test; then
+        on test "pods" "${pods[@]}"
+        on test "operator" "${operator[@]}"
+        run check "figures of pods" scripts/cluster.sh up --name test --metrics --stats-from-cri && up=true
+    fi
+    joined "fresh machines"
+    ended fuzz
+    # Autoscalers look each quarter of a minute.
+    fuzzed=true
+    beside 5 "$fuzzing" scripts/fuzz.sh
+    ! $up || on test "autoscaling" "${autoscale[@]}"
     run check "the cluster's end" scripts/cluster.sh down --name test
-}
-
-# The chart and the installer, on a cluster whose nodes have no shim: they put it there, and take it off again.
-bare() {
-    [ -z "${KUBECONFIG:-}" ] || return 0
-    local nodes=(cargo test --locked --workspace --features shoal-machines/nodes --test nodes)
-    local chart=(cargo test --locked --workspace --features shoal-services/cluster --test services --test services-end -- --test-threads 1)
-    run check "what images need" scripts/setup.sh images || return
-    ended more
-    run check "helm" scripts/cluster.sh build helm || return
-    run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || return
-    export SHOAL_IMAGES=$cache/images/dev
-    run check "a cluster of bare nodes" scripts/cluster.sh up --name bare --nodes 2 --bare &&
-        on bare "the installer on nodes" "${nodes[@]}" &&
-        on bare "the chart" "${chart[@]}"
-    run check "the bare cluster's end" scripts/cluster.sh down --name bare
+    joined "$fuzzing"
 }
 
 # The installer on machines of their own. They are Debian's for amd64, and their disk is made as root.
-machines() {
-    if [ "$(id -u)" != 0 ] || [ "$(uname -m)" != x86_64 ]; then
-        echo "machines: left out: they need root on x86_64"
-        return
+has_machines() { [ "$(id -u)" = 0 ] && [ "$(uname -m)" = x86_64 ]; }
+
+# The chart and the installer, on a cluster whose nodes have no shim: they put it there, and take it off again. Beside these, which wait
+# most of the time, the machines, which compute.
+installed() {
+    local machines nodes chart end command
+    cluster_test machines machines && machines=("${command[@]}")
+    cluster_test nodes nodes && nodes=("${command[@]}")
+    cluster_test chart services && chart=("${command[@]}")
+    cluster_test "the chart's end" services-end && end=("${command[@]}")
+    local images=true
+    if [ -z "${KUBECONFIG:-}" ]; then
+        ended more
+        run check "helm" scripts/cluster.sh build helm &&
+            run check "the images" env IMAGES_PROFILE=dev scripts/images.sh || images=false
     fi
-    run check "what machines need" scripts/setup.sh machines || return
-    run check "the programs of machines" scripts/cluster.sh build containerd || return
-    run tests "machines" cargo test --locked --workspace --features shoal-machines/machines --test machines
+    if has_machines; then
+        run check "the programs of machines" scripts/cluster.sh build containerd && beside 5 machines "${machines[@]}"
+    else
+        echo "machines: left out: they need root on x86_64"
+    fi
+    if [ -z "${KUBECONFIG:-}" ] && $images; then
+        export SHOAL_IMAGES=$cache/images/dev
+        if run check "a cluster of bare nodes" scripts/cluster.sh up --name bare --nodes 2 --bare; then
+            on bare "the installer on nodes" "${nodes[@]}" &&
+                { on bare "the chart" "${chart[@]}"; on bare "the chart's end" "${end[@]}"; }
+        fi
+        run check "the bare cluster's end" scripts/cluster.sh down --name bare
+    fi
+    joined machines
 }
 
 case $suite in
 lint)
-    need check "what this needs" scripts/setup.sh build
     lint
     generated
     ;;
 unit)
-    need check "what this needs" scripts/setup.sh build
     run tests "tests of the crates" cargo test --quiet --locked --no-fail-fast --workspace --exclude shoal-e2e --exclude shoal-bench --exclude shoal-worker
     ;;
 all)
-    need check "what this needs" scripts/setup.sh test
+    # All packages at once. The tools of templates' languages follow in the background.
+    need check "what this needs" scripts/setup.sh test cluster images machines fresh
     lint
     need check "shoal and shoal-compile" scripts/build.sh
     generated
@@ -168,8 +218,7 @@ all)
     for example in greeter counter malicious worker report; do
         need check "the example $example" env CARGO_TARGET_DIR="$cache/examples" "examples/$example/build.sh"
     done
-    if [ -z "${KUBECONFIG:-}" ] && run check "what a cluster needs" scripts/setup.sh cluster &&
-        run check "all programs" cargo build --quiet --locked --workspace --bins; then
+    if [ -z "${KUBECONFIG:-}" ] && run check "all programs" cargo build --quiet --locked --workspace --bins; then
         # Not cluster.sh, which would wait for cargo.
         ahead programs "$CARGO_TARGET_DIR/debug/shoal-cluster" build
     fi
@@ -181,10 +230,8 @@ all)
         run tests "templates" cargo test --locked --workspace --features shoal-e2e/templates --test templates
     run tests "tests of the compiler" cargo test --locked --no-fail-fast --workspace --features shoal-compile/cranelift --test child
     pods
-    ended fuzz
-    run tests "fuzzing, $FUZZ_SECONDS s each" scripts/fuzz.sh
-    bare
-    machines
+    $fuzzed || run tests "$fuzzing" scripts/fuzz.sh
+    installed
     ;;
 *)
     echo "test.sh: no checks called $suite; there are all, lint and unit" >&2
