@@ -25,7 +25,7 @@ use containerd_shim_protos::shim_async::{Task, create_task};
 use containerd_shim_protos::ttrpc::asynchronous::{Server, TtrpcContext};
 use containerd_shim_protos::ttrpc::{Code, Error, Result, get_status};
 use shoal_channel::node::Folders;
-use shoal_channel::store::{Exited, FromKeeper, ToKeeper};
+use shoal_channel::store::{Exited, FromKeeper, ToKeeper, Version};
 use shoal_channel::{AsyncChannel, Channel};
 
 /// What the keeper has said.
@@ -179,6 +179,13 @@ async fn main() {
             FromKeeper::Exited(exited) => told.lock().expect("a lock").exited.push(exited),
             FromKeeper::Ready(ready) => {
                 told.lock().expect("a lock").orphans = ready.orphans;
+                // As a newer daemon may: a keeper skips what it does not know.
+                let newer = serde_json::json!({"sing": {"songs": 3}});
+                channel.send(&newer, &[]).await.expect("sent");
+                if let (Some(_), Some(ours)) = (ready.version, Version::ours()) {
+                    let hello = ToKeeper::Hello(ours);
+                    channel.send(&hello, &[]).await.expect("sent");
+                }
                 break;
             }
         }

@@ -288,3 +288,19 @@ async fn a_daemon_that_ends_well_ends_the_keeper() {
     assert!(keeper.has_come());
     assert!(!node.folders.shim_socket().exists());
 }
+
+#[tokio::test]
+async fn a_keeper_greets_daemons_and_skips_what_only_a_newer_one_asks_for() {
+    let node = Node::new();
+    node.up().await;
+    for daemons in 1..=2 {
+        until("the keeper has logged both", || {
+            let log = node.log();
+            let count = |text: &str| log.matches(text).count();
+            count("does not know: sing") == daemons && count("the daemon is shoald ") == daemons
+        })
+        .await;
+        which_daemon(&node.client().await).await;
+        node.replace_daemon().await;
+    }
+}
