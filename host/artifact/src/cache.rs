@@ -130,6 +130,23 @@ impl Cache {
         self.inner.root.join("blobs/sha256").join(digest.hex())
     }
 
+    /// The artifact with this digest, which was fetched or composed before.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not here any more.
+    pub fn held(&self, digest: &Digest) -> Result<Artifact, ArtifactError> {
+        let path = self.blob(digest);
+        let size = fs::metadata(&path).io("look at", &path)?.len();
+        Ok(Artifact {
+            digest: digest.clone(),
+            size,
+            path,
+            format: Format::File,
+            reference_resolved: None,
+        })
+    }
+
     /// The folder for compiled files of one build of the engine; made if need be.
     pub(crate) fn compiled_dir(&self, fingerprint: &str) -> Result<PathBuf, ArtifactError> {
         // It becomes a file name; one that could not be is replaced by its digest.

@@ -135,7 +135,7 @@ async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = io::R
 
 /// Counts a question, or refuses it.
 fn question(worker: &Worker, id: &str, kind: Kind) -> io::Result<Question> {
-    let entry = worker.container(id);
+    let entry = worker.container(id).or_else(|| worker.moves.container(id));
     let found = entry.and_then(|entry| Some((Arc::clone(entry.program.as_ref()?), entry)));
     let (program, entry) = found.ok_or_else(|| denied("the worker has no such container".to_owned()))?;
     let (quota, most, what) = match kind {

@@ -11,6 +11,7 @@ use crate::{directories, files, netns, report, stdio, storage};
 use shoal_protocol::{Ending, Exit, Role, ToWorker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 
@@ -140,7 +141,8 @@ impl Node {
         let id = entry.id.clone();
         let ended = async {
             loop {
-                // An error says that the worker ends, and all that is in it.
+                // An error says that the worker ends, and all that is in it. It may be in another one by now.
+                let worker = entry.worker().unwrap_or_else(|| Arc::clone(worker));
                 let _ = worker.send(&ToWorker::Kill { id: id.clone() }, &[]).await;
                 // Again after a while: the first one may have come before the start that it was to end.
                 if tokio::time::timeout(AGAIN, entry.wait()).await.is_ok() {
@@ -175,6 +177,8 @@ impl Node {
             }
             State::Running => {}
         }
+        // Before its worker is looked up: whoever moves it looks here once it has another one.
+        entry.stopping.store(true, Ordering::SeqCst);
         let Some(worker) = entry.worker() else {
             self.ended(
                 &entry,

@@ -6,6 +6,7 @@ use crate::pods::{Pod, Pods};
 use crate::record::{Container, Program, State};
 use crate::worker::Worker;
 use shoal_protocol::{Exit, Usage};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tokio::sync::{oneshot, watch};
@@ -28,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) starting: Mutex<Option<oneshot::Sender<Result<(), String>>>>,
     /// What kubelet asked of it goes one after the other.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Whether it was asked to end.
+    pub(crate) stopping: AtomicBool,
     /// The worker that it is in.
     worker: Mutex<Option<Arc<Worker>>>,
 }
@@ -45,6 +48,7 @@ impl Entry {
             ended: watch::Sender::new(ended),
             starting: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            stopping: AtomicBool::default(),
             worker: Mutex::default(),
         })
     }

@@ -4,6 +4,7 @@
 use crate::containerd::{Store, Target};
 use crate::error::Error;
 use crate::paths::Paths;
+use crate::record::Program;
 use oci_client::manifest::{OciImageManifest, OciManifest};
 use shoal_artifact::{
     Artifact, Cache, Compiled, Composed, DEFAULT_MAX_SIZE, Digest, FetchOptions, MAX_MANIFEST_SIZE, Member,
@@ -12,7 +13,7 @@ use shoal_artifact::{
 use shoal_compile::Compiler;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// The images of the node's containers.
@@ -67,6 +68,18 @@ impl Images {
             .compiled(artifact, &self.compiler, &())
             .await
             .map_err(|source| wrong(image, source))
+    }
+
+    /// The compiled file of a container's component for the engine of this version, which is compiled where it is not there; none where
+    /// others have the component in themselves.
+    pub(crate) async fn code(&self, program: &Program) -> Result<Option<PathBuf>, Error> {
+        if program.compiled.is_none() {
+            return Ok(None);
+        }
+        let image = program.task.component.image.as_deref().unwrap_or_default();
+        let digest = Digest::parse(&program.task.digest).map_err(|source| wrong(image, source))?;
+        let held = self.cache.held(&digest).map_err(|source| wrong(image, source))?;
+        Ok(Some(self.compiled(image, &held).await?.path))
     }
 
     /// The first of these components with all that it is linked to.

@@ -5,6 +5,7 @@
 //! keeper ── ttrpc ──> task_service, sandbox_service ──> node (the table, on disk in records)
 //!                                                        │ containers: bundle → image → compiled file → worker
 //!                                                        │ workers, slots: workers start, are given up and end
+//!                                                        │ upgrade: what runs moves to workers of this build
 //!                                                        │ messages, broker: what workers say and ask for
 //!                                                        └ report, events ──> containerd
 //! ```
@@ -20,9 +21,11 @@ mod entry;
 mod error;
 mod events;
 mod files;
+mod handover;
 mod images;
 mod keeper;
 mod messages;
+mod moves;
 mod netns;
 mod node;
 mod paths;
@@ -38,6 +41,7 @@ mod stdio;
 mod storage;
 mod table;
 mod task_service;
+mod upgrade;
 mod worker;
 mod workers;
 
@@ -78,9 +82,10 @@ async fn serve() -> anyhow::Result<()> {
         images,
         events,
         keeper,
-        launcher: Box::new(process::Programs(paths.clone())),
+        launcher: Box::new(process::Programs::new(paths.clone())),
     };
     let node = node::Node::restore(paths, edges, left.kept).await?;
+    let upgrading = std::sync::Arc::clone(&node);
     // Whatever an earlier daemon left there.
     let _ = std::fs::remove_file(&socket);
     let mut server = Server::new()
@@ -89,6 +94,7 @@ async fn serve() -> anyhow::Result<()> {
         .register_service(sandbox_service::services(&node));
     server.start().await?;
     tracing::info!(socket = %socket.display(), "ready");
+    tokio::spawn(async move { upgrading.upgrade().await });
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}

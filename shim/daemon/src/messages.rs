@@ -1,6 +1,8 @@
 //! What workers say. They may be hostile: whatever one says of a container is believed only where that container is in it. Nothing here
 //! waits, so that no message of a worker holds up the next one.
 
+use crate::entry::Entry;
+use crate::moves::Ended;
 use crate::node::{Node, lock};
 use crate::worker::Worker;
 use shoal_protocol::{Ending, Exit, FromWorker, TaskState, ToWorker, Version};
@@ -13,21 +15,29 @@ impl Node {
                 let protocol = Version::spoken(version.as_ref());
                 tracing::debug!(worker = worker.record.name(), protocol, "it is there");
                 self.reconcile(worker, tasks);
+                worker.answered();
             }
             FromWorker::Started { id } => {
                 if let Some(entry) = worker.container(&id) {
                     entry.started(Ok(()));
+                } else {
+                    worker.moves.started(&id, Ok(()));
                 }
             }
             FromWorker::Failed { id, reason } => {
                 if let Some(entry) = worker.container(&id) {
                     entry.started(Err(reason));
+                } else {
+                    worker.moves.started(&id, Err(reason));
                 }
             }
             FromWorker::Ended { id, exit } => {
                 if let Some(entry) = worker.container(&id) {
                     entry.started(Ok(()));
                     self.ended(&entry, exit);
+                } else if worker.moves.ended(&id, &exit.message) == Ended::Left {
+                    worker.answer(ToWorker::Forget { id });
+                    self.retire_later(worker);
                 }
             }
             FromWorker::Usage { tasks } => {
@@ -52,6 +62,10 @@ impl Node {
                     Some(exit) => self.ended(&entry, exit),
                     None => entry.started(Ok(())),
                 }
+            } else if let Some(entry) = self.moved(worker, &task) {
+                // The daemon ended while it was on its way to another worker, which has it now.
+                worker.moves.leaves(&entry);
+                worker.answer(ToWorker::Stop { id: task.id });
             } else {
                 // Deleted while the daemon was away.
                 worker.answer(ToWorker::Kill { id: task.id.clone() });
@@ -67,5 +81,12 @@ impl Node {
                 self.ended(&entry, exit);
             }
         }
+    }
+
+    /// The container of a task that runs in `worker` and is another one's.
+    fn moved(&self, worker: &Arc<Worker>, task: &TaskState) -> Option<Arc<Entry>> {
+        let entry = self.container(&task.id).ok()?;
+        let elsewhere = entry.worker().is_some_and(|it| !Arc::ptr_eq(&it, worker));
+        (task.exit.is_none() && entry.runs() && elsewhere).then_some(entry)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Node {
     pub(crate) slots: Slots,
     pub(crate) launcher: Box<dyn Launch>,
     sandbox_records: Records<Sandbox>,
-    container_records: Records<Container>,
+    pub(crate) container_records: Records<Container>,
     pub(crate) worker_records: Records<WorkerRecord>,
 }
 

@@ -3,6 +3,7 @@
 
 use crate::cgroup::Cgroup;
 use crate::error::Error;
+use crate::{files, handover};
 use crate::keeper::Keeper;
 use crate::paths::Paths;
 use crate::record::WorkerRecord;
@@ -11,6 +12,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
+use shoal_artifact::Digest;
 use shoal_channel::{Channel, INHERITED};
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -19,6 +21,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tokio::io::unix::AsyncFd;
+use tokio::sync::OnceCell;
 
 /// Where the worker finds the network namespace that it is to enter.
 const NETNS: i32 = INHERITED + 1;
@@ -51,6 +54,9 @@ pub(crate) trait Process: Send + Sync {
     /// Takes a file away that no task of it uses any more.
     fn unlink(&self, name: &str);
 
+    /// The socket that it listens with on this port, in the network namespace at `netns` or in ours: the same socket, not another one.
+    fn listener(&self, netns: Option<&Path>, port: u16) -> io::Result<Option<OwnedFd>>;
+
     /// Removes what is left of it. It has ended.
     fn clean(&self);
 }
@@ -58,6 +64,9 @@ pub(crate) trait Process: Send + Sync {
 /// Starts workers.
 #[async_trait]
 pub(crate) trait Launch: Send + Sync {
+    /// The digest of the program that workers run.
+    async fn build(&self) -> Result<String, Error>;
+
     /// Starts the worker that `record` describes, but for its process id; its channel with it. The keeper has copies when this returns.
     async fn launch(&self, record: WorkerRecord, keeper: &Keeper) -> Result<Launched, Error>;
 }
@@ -70,12 +79,28 @@ pub(crate) struct Launched {
 }
 
 /// The real one: `shoal-worker`, beside this program.
-pub(crate) struct Programs(pub(crate) Paths);
+pub(crate) struct Programs {
+    paths: Paths,
+    build: OnceCell<String>,
+}
+
+impl Programs {
+    pub(crate) fn new(paths: Paths) -> Self {
+        let build = OnceCell::new();
+        Self { paths, build }
+    }
+}
 
 #[async_trait]
 impl Launch for Programs {
+    async fn build(&self) -> Result<String, Error> {
+        let reading = files::on_the_node(|| Ok(Digest::of(&fs::read(program()?)?).to_string()));
+        let build = self.build.get_or_try_init(|| reading).await;
+        build.cloned().map_err(Error::file("read", Path::new("shoal-worker")))
+    }
+
     async fn launch(&self, record: WorkerRecord, keeper: &Keeper) -> Result<Launched, Error> {
-        let paths = self.0.clone();
+        let paths = self.paths.clone();
         let domain = record.domain.name.clone();
         let failed = |reason: String| Error::Worker {
             domain: domain.clone(),
@@ -280,6 +305,10 @@ impl Process for Native {
 
     fn unlink(&self, name: &str) {
         let _ = fs::remove_file(self.root.join(name));
+    }
+
+    fn listener(&self, netns: Option<&Path>, port: u16) -> io::Result<Option<OwnedFd>> {
+        handover::listener(self.pid, self.pidfd.get_ref().as_fd(), netns, port)
     }
 
     fn clean(&self) {

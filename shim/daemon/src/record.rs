@@ -200,6 +200,9 @@ pub(crate) struct WorkerRecord {
     /// The version of the protocol that it speaks: that of the daemon beside which its program was.
     #[serde(default = "first")]
     pub(crate) protocol: u32,
+    /// The digest of its program. Empty: of a daemon that did not look.
+    #[serde(default)]
+    pub(crate) program: String,
 }
 
 fn first() -> u32 {

@@ -69,6 +69,13 @@ impl Slots {
         }
     }
 
+    /// The workers that take containers now.
+    pub(crate) fn current(&self) -> Vec<Arc<Worker>> {
+        let slots: Vec<_> = lock(&self.slots).values().cloned().collect();
+        let current = slots.iter().filter_map(|slot| lock(&slot.workers).current.clone());
+        current.collect()
+    }
+
     /// The number of the next worker.
     pub(crate) fn next(&self) -> u64 {
         self.generation.fetch_add(1, Ordering::Relaxed) + 1
@@ -112,6 +119,19 @@ impl Slot {
         let mut workers = lock(&self.workers);
         let before = workers.current.replace(worker);
         workers.ending.extend(before);
+    }
+
+    /// Makes `new` the one that takes containers from now on, in place of `old`; false where another one has taken its place already.
+    pub(crate) fn succeed(&self, old: &Arc<Worker>, new: &Arc<Worker>) -> bool {
+        let mut workers = lock(&self.workers);
+        let other = |it: &Arc<Worker>| !Arc::ptr_eq(it, old);
+        if workers.current.as_ref().is_some_and(other) {
+            workers.ending.push(Arc::clone(new));
+            return false;
+        }
+        let before = workers.current.replace(Arc::clone(new));
+        workers.ending.extend(before);
+        true
     }
 
     /// Has `worker` take no more containers.

@@ -3,5 +3,6 @@
 mod fake;
 mod questions;
 mod stuck;
+mod upgrade;
 
 pub(crate) use fake::container;

@@ -3,6 +3,7 @@
 
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::moves::Moves;
 use crate::node::lock;
 use crate::process::{Launched, Process};
 use crate::record::{Domain, WorkerRecord};
@@ -31,6 +32,10 @@ pub(crate) struct Worker {
     channel: AsyncChannel,
     /// Its containers: those that it was given, or will be in a moment. What it says of others is not believed.
     containers: Mutex<HashMap<String, Arc<Entry>>>,
+    /// Containers that come to it, or leave it, while it and another worker run.
+    pub(crate) moves: Moves,
+    /// Whether it has answered the greeting.
+    answered: watch::Sender<bool>,
     /// Containers that an earlier daemon had it start, until it has said what it runs.
     pub(crate) expected: Mutex<Vec<String>>,
     /// What it asks for and has not got yet.
@@ -56,6 +61,8 @@ impl Worker {
             process,
             channel: AsyncChannel::new(Channel::from_fd(channel)?)?,
             containers: Mutex::default(),
+            moves: Moves::default(),
+            answered: watch::Sender::new(false),
             expected: Mutex::default(),
             asked: Arc::new(Semaphore::new(MAX_ASKED)),
             answers,
@@ -148,7 +155,7 @@ impl Worker {
         self.given_up.borrow().clone()
     }
 
-    fn failed(&self, reason: String) -> Error {
+    pub(crate) fn failed(&self, reason: String) -> Error {
         Error::Worker {
             domain: self.domain().name.clone(),
             reason,
@@ -177,6 +184,28 @@ impl Worker {
         }
     }
 
+    /// It has answered the greeting.
+    pub(crate) fn answered(&self) {
+        self.answered.send_replace(true);
+    }
+
+    /// Waits until it has answered the greeting.
+    pub(crate) async fn has_answered(&self) {
+        let mut answered = self.answered.subscribe();
+        // The sender lives as long as this worker.
+        let _ = answered.wait_for(|answered| *answered).await;
+    }
+
+    /// Takes out a container that another worker has, and that finishes here what is in flight.
+    pub(crate) fn lend(&self, entry: &Entry) {
+        lock(&self.containers).remove(&entry.id);
+    }
+
+    /// All of its containers.
+    pub(crate) fn containers(&self) -> Vec<Arc<Entry>> {
+        lock(&self.containers).values().cloned().collect()
+    }
+
     /// One of its containers.
     pub(crate) fn container(&self, id: &str) -> Option<Arc<Entry>> {
         lock(&self.containers).get(id).cloned()
@@ -189,7 +218,7 @@ impl Worker {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.containers).is_empty()
+        lock(&self.containers).is_empty() && self.moves.is_empty()
     }
 }
 

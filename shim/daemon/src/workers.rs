@@ -71,7 +71,8 @@ impl Node {
         Ok(worker)
     }
 
-    async fn start_worker(&self, domain: &Domain) -> Result<Arc<Worker>, Error> {
+    pub(crate) async fn start_worker(&self, domain: &Domain) -> Result<Arc<Worker>, Error> {
+        let program = self.launcher.build().await?;
         let user = self.slots.user();
         let record = WorkerRecord {
             domain: domain.clone(),
@@ -79,6 +80,7 @@ impl Node {
             pid: 0,
             uid: user.uid,
             protocol: VERSION,
+            program,
         };
         let launched = self.launcher.launch(record, &self.keeper).await?;
         Worker::new(launched, user).map_err(|error| Error::Worker {

@@ -71,6 +71,8 @@ pub(crate) struct Lab {
     pub(crate) node: Arc<Node>,
     pub(crate) started: Mutex<mpsc::UnboundedReceiver<Fake>>,
     undying: Arc<AtomicBool>,
+    /// The digest of the program that workers run from now on.
+    pub(crate) build: Arc<std::sync::Mutex<String>>,
     _keeper: Channel,
     _folder: TempDir,
 }
@@ -82,7 +84,9 @@ impl Lab {
         let (ours, keeper) = Channel::pair().unwrap();
         let (fakes, started) = mpsc::unbounded_channel();
         let undying = Arc::new(AtomicBool::new(false));
+        let build = Arc::new(std::sync::Mutex::new("one".to_owned()));
         let launcher = Launcher {
+            build: Arc::clone(&build),
             fakes,
             undying: Arc::clone(&undying),
         };
@@ -96,6 +100,7 @@ impl Lab {
         Self {
             node: Node::restore(paths, edges, HashMap::new()).await.unwrap(),
             started: Mutex::new(started),
+            build,
             undying,
             _keeper: keeper,
             _folder: folder,
@@ -132,12 +137,17 @@ impl Lab {
 }
 
 struct Launcher {
+    build: Arc<std::sync::Mutex<String>>,
     fakes: mpsc::UnboundedSender<Fake>,
     undying: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl Launch for Launcher {
+    async fn build(&self) -> Result<String, Error> {
+        Ok(crate::node::lock(&self.build).clone())
+    }
+
     async fn launch(&self, record: WorkerRecord, _: &Keeper) -> Result<Launched, Error> {
         let (ours, theirs) = Channel::pair().unwrap();
         let process = FakeProcess {
@@ -190,6 +200,10 @@ impl Process for FakeProcess {
 
     fn unlink(&self, _: &str) {}
 
+    fn listener(&self, _: Option<&Path>, _: u16) -> std::io::Result<Option<OwnedFd>> {
+        Ok(Some(std::net::TcpListener::bind("127.0.0.1:0")?.into()))
+    }
+
     fn clean(&self) {}
 }
 
@@ -235,7 +249,11 @@ impl Fake {
                             message: String::new(),
                         },
                     },
-                    ToWorker::Hello(_) | ToWorker::Forget { .. } => continue,
+                    ToWorker::Hello(_) => FromWorker::State {
+                        version: None,
+                        tasks: Vec::new(),
+                    },
+                    ToWorker::Forget { .. } => continue,
                     other => {
                         let _ = rest.send(other);
                         continue;
