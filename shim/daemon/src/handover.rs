@@ -85,7 +85,8 @@ mod tests {
         let address = listener_of_worker.local_addr().unwrap();
         let pid = getpid();
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        let find = |netns: Option<&Path>, port| listener(pid.as_raw_nonzero().get(), pidfd.as_fd(), netns, port);
+        let find =
+            |netns: Option<&Path>, port| listener(pid.as_raw_nonzero().get(), pidfd.as_fd(), netns, port);
         // A client that nobody has accepted yet, and whose request is there.
         let mut client = TcpStream::connect(address).unwrap();
         client.write_all(b"hello").unwrap();

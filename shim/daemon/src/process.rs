@@ -3,10 +3,10 @@
 
 use crate::cgroup::Cgroup;
 use crate::error::Error;
-use crate::{files, handover};
 use crate::keeper::Keeper;
 use crate::paths::Paths;
 use crate::record::WorkerRecord;
+use crate::{files, handover};
 use async_trait::async_trait;
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{
@@ -96,7 +96,9 @@ impl Launch for Programs {
     async fn build(&self) -> Result<String, Error> {
         let reading = files::on_the_node(|| Ok(Digest::of(&fs::read(program()?)?).to_string()));
         let build = self.build.get_or_try_init(|| reading).await;
-        build.cloned().map_err(Error::file("read", Path::new("shoal-worker")))
+        build
+            .cloned()
+            .map_err(Error::file("read", Path::new("shoal-worker")))
     }
 
     async fn launch(&self, record: WorkerRecord, keeper: &Keeper) -> Result<Launched, Error> {

@@ -72,7 +72,9 @@ impl Slots {
     /// The workers that take containers now.
     pub(crate) fn current(&self) -> Vec<Arc<Worker>> {
         let slots: Vec<_> = lock(&self.slots).values().cloned().collect();
-        let current = slots.iter().filter_map(|slot| lock(&slot.workers).current.clone());
+        let current = slots
+            .iter()
+            .filter_map(|slot| lock(&slot.workers).current.clone());
         current.collect()
     }
 

@@ -77,11 +77,18 @@ impl Node {
                 Ok(Outcome { moved, stay }) => {
                     tracing::info!(domain, moved, stay = stay.len(), "a worker was upgraded");
                     for (id, reason) in stay {
-                        tracing::warn!(domain, id, "a container stays in its old worker until it ends: {reason}");
+                        tracing::warn!(
+                            domain,
+                            id,
+                            "a container stays in its old worker until it ends: {reason}"
+                        );
                     }
                 }
                 Err(error) => {
-                    tracing::error!(domain, "workers are not upgraded, and all stay as they are: {error}");
+                    tracing::error!(
+                        domain,
+                        "workers are not upgraded, and all stay as they are: {error}"
+                    );
                     return;
                 }
             }
@@ -157,7 +164,10 @@ impl Node {
         for entry in pod {
             turns.push(entry.turn.lock().await);
         }
-        let running: Vec<_> = pod.iter().filter(|it| it.runs() && it.is_in(moving.old)).collect();
+        let running: Vec<_> = pod
+            .iter()
+            .filter(|it| it.runs() && it.is_in(moving.old))
+            .collect();
         if let Some(stays) = running.iter().find_map(|entry| stays(entry.program.as_deref()?)) {
             return Err(stays);
         }
@@ -241,15 +251,19 @@ impl Moving<'_> {
         let mut fds = vec![open(&container.stdout)?, open(&container.stderr)?];
         if program.task.role == Role::Serve {
             let (old, program) = (Arc::clone(self.old), Arc::clone(program));
-            let looking =
-                tokio::task::spawn_blocking(move || old.process.listener(program.netns.as_deref(), program.port));
+            let looking = tokio::task::spawn_blocking(move || {
+                old.process.listener(program.netns.as_deref(), program.port)
+            });
             let found = looking.await.map_err(|error| error.to_string())?;
             let found = found.map_err(|error| format!("its listening socket can't be taken: {error}"))?;
             fds.push(found.ok_or("the old worker does not listen for it")?);
         }
         if program.task.directories().next().is_some() {
             let (program, uid) = (Arc::clone(program), self.new.record.uid);
-            let opened = entry.pod.on_volumes(move || directories::open(&program, uid)).await;
+            let opened = entry
+                .pod
+                .on_volumes(move || directories::open(&program, uid))
+                .await;
             fds.extend(opened.map_err(|error| error.to_string())?);
         }
         Ok(fds)
@@ -269,13 +283,19 @@ impl Moving<'_> {
 fn next_pod(old: &Worker, seen: &mut BTreeSet<String>) -> Option<Vec<Arc<Entry>>> {
     let containers = old.containers();
     let sandbox = |entry: &Arc<Entry>| entry.program.as_ref().map(|it| it.sandbox.clone());
-    let next = containers.iter().filter_map(sandbox).find(|it| !seen.contains(it))?;
+    let next = containers
+        .iter()
+        .filter_map(sandbox)
+        .find(|it| !seen.contains(it))?;
     let mut pod: Vec<_> = containers
         .into_iter()
         .filter(|entry| sandbox(entry).as_ref() == Some(&next))
         .collect();
     pod.sort_by_key(|entry| {
-        let part = entry.program.as_ref().is_some_and(|it| it.task.role == Role::Part);
+        let part = entry
+            .program
+            .as_ref()
+            .is_some_and(|it| it.task.role == Role::Part);
         (!part, entry.id.clone())
     });
     seen.insert(next);
@@ -288,7 +308,11 @@ pub(crate) fn stays(program: &Program) -> Option<Stays> {
     if task.role.ends() {
         return Some(Stays::RunsOnce);
     }
-    let stores = || task.stores.iter().chain(task.parts.iter().flat_map(|it| &it.stores));
+    let stores = || {
+        task.stores
+            .iter()
+            .chain(task.parts.iter().flat_map(|it| &it.stores))
+    };
     if stores().any(|it| it.persistent.is_some()) {
         return Some(Stays::PersistentStore);
     }

@@ -2,11 +2,13 @@
 //! `routes`.
 
 use super::answer::{Answer, Streams, waits_for_handler};
+use super::server::at;
 use super::table::{Connection, InFlight, Note};
 use super::wire::Wire;
 use super::{Body, Request, RequestBody, Response, Routes, ServerOptions};
 use arc_swap::ArcSwapOption;
-use http::StatusCode;
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,12 +16,17 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// How often an HTTP/2 connection that is to end is looked at, in parts of the timeout.
 const LINGER: u32 = 12;
+
+/// How long a connection without a request in flight may still bring one when the server stops: its client may just have sent it. It is
+/// answered, and told that it was the last one.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What answers on the connections of a server.
 pub(super) struct Server {
@@ -39,17 +46,37 @@ impl Server {
         let builder = self.builder();
         let wire = Wire::new(stream, self.options.write_timeout, Arc::clone(&connection));
         let counted = Arc::clone(&connection);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let last = Arc::clone(&stopping);
         let service = service_fn(move |request: http::Request<Incoming>| {
             let http2 = request.version() == http::Version::HTTP_2;
             let (server, in_flight) = (Arc::clone(&self), counted.request(http2));
-            async move { Ok::<_, Infallible>(server.respond(request, http2, in_flight).await) }
+            let last = Arc::clone(&last);
+            async move {
+                let mut response = server.respond(request, http2, in_flight).await;
+                if !http2 && last.load(Ordering::Relaxed) {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut speaking = pin!(builder.serve_connection(TokioIo::new(wire), service));
+        let mut end = None;
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = speaking.as_mut() => break ended,
+                () = at(end) => {
+                    end = None;
+                    speaking.as_mut().graceful_shutdown();
+                }
                 note = connection.told() => match note {
+                    // hyper closes a connection at once on which no request is in flight.
+                    Note::Stop if connection.is_idle() && !connection.is_http2() => {
+                        stopping.store(true, Ordering::Relaxed);
+                        end = Some(Instant::now() + LAST_REQUEST);
+                    }
                     Note::Stop => speaking.as_mut().graceful_shutdown(),
                     Note::Late if !connection.is_idle() => {}
                     Note::GiveWay if !connection.is_idle() => connection.stays(),

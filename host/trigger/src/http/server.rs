@@ -138,6 +138,10 @@ impl Acceptor {
                 check = Some(Instant::now() + head_timeout);
             }
         }
+        // It was accepted, so its client waits for an answer.
+        if let Some(stream) = self.waiting.take() {
+            self.begin(stream);
+        }
         self.drain(check).await;
     }
 
@@ -217,7 +221,7 @@ fn id(ended: &Result<(Id, ()), JoinError>) -> Id {
 }
 
 /// Waits until then; for ever where there is no such time.
-async fn at(time: Option<Instant>) {
+pub(super) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,

@@ -4,4 +4,5 @@ mod full;
 mod many;
 mod silent;
 mod slow;
+mod stop;
 mod support;

@@ -63,13 +63,20 @@ async fn what_can_move_moves_and_new_containers_follow() {
     let (outcome, _) = tokio::join!(upgrade(&lab, &old), async { lab.fake().await.obey() });
     let outcome = outcome.unwrap();
     assert_eq!(outcome.moved, 2);
-    assert_eq!(outcome.stay.into_iter().collect::<Vec<_>>(), [(named("once"), Stays::RunsOnce)]);
+    assert_eq!(
+        outcome.stay.into_iter().collect::<Vec<_>>(),
+        [(named("once"), Stays::RunsOnce)]
+    );
     let new = a.worker().unwrap();
     assert_eq!(new.record.program, "two");
     assert!(Arc::ptr_eq(&new, &b.worker().unwrap()));
     assert!(Arc::ptr_eq(&old, &once.worker().unwrap()));
     assert!(a.runs() && b.runs() && once.runs());
-    assert_eq!(a.get().worker, Some(new.record.name()), "the next daemon finds it there");
+    assert_eq!(
+        a.get().worker,
+        Some(new.record.name()),
+        "the next daemon finds it there"
+    );
     let later = lab.run(serving("c", "r")).await.unwrap();
     assert!(Arc::ptr_eq(&new, &later.worker().unwrap()));
     // Each ends where it is.
@@ -107,7 +114,11 @@ async fn a_worker_that_refuses_the_first_pod_gets_none() {
                 new.dead.send_replace(true);
             } else {
                 let reason = named("no such import");
-                new.say(&FromWorker::Failed { id: named("a"), reason }).await;
+                new.say(&FromWorker::Failed {
+                    id: named("a"),
+                    reason,
+                })
+                .await;
             }
         });
         failed.unwrap_err();
@@ -134,7 +145,9 @@ async fn the_end_of_what_has_moved_is_told_to_nobody() {
     let (ticket, id) = (7, named("a"));
     fake.say(&FromWorker::Connect { ticket, id, address }).await;
     match fake.hear().await {
-        ToWorker::Connected { error: Some(refused), .. } => {
+        ToWorker::Connected {
+            error: Some(refused), ..
+        } => {
             assert!(refused.message.contains("not granted"), "{}", refused.message);
         }
         other => panic!("{other:?}"),
@@ -175,7 +188,10 @@ async fn a_daemon_that_finds_a_move_half_done_has_it_finished() {
     assert_eq!(fake.hear().await, ToWorker::Stop { id: named("a") });
     // As a daemon that was started after that knows it.
     old.moves.forget("a");
-    let tasks = vec![TaskState { id: named("a"), exit: None }];
+    let tasks = vec![TaskState {
+        id: named("a"),
+        exit: None,
+    }];
     fake.say(&FromWorker::State { version: None, tasks }).await;
     assert_eq!(fake.hear().await, ToWorker::Stop { id: named("a") });
     assert!(a.runs());

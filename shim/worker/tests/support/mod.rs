@@ -181,6 +181,28 @@ impl Worker {
 
     /// Sends `task` whose code is there already, or is not; the files of its stores are in `files`, where nobody but us can open them.
     pub(crate) async fn send(&mut self, task: Task) -> Ends {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        self.send_on(task, &listener).await
+    }
+
+    /// Starts `task` on a socket that we keep, as another worker may have it too.
+    pub(crate) async fn start_on(
+        &mut self,
+        task: Task,
+        code: &Code,
+        listener: &std::net::TcpListener,
+    ) -> Ends {
+        let id = task.id.clone();
+        let name = self.root.path().join(&task.code);
+        if !name.exists() {
+            std::fs::hard_link(&code.path, &name).unwrap();
+        }
+        let ends = self.send_on(task, listener).await;
+        assert_eq!(self.started(&id).await, None, "{id}");
+        ends
+    }
+
+    async fn send_on(&mut self, task: Task, listener: &std::net::TcpListener) -> Ends {
         let opened = |(store, _): (&str, &str)| {
             let mut options = std::fs::File::options();
             let options = options.read(true).write(true).create(true);
@@ -192,7 +214,6 @@ impl Worker {
         let files: Vec<_> = task.files().map(opened).collect();
         let (stdout, out) = std::io::pipe().unwrap();
         let (stderr, err) = std::io::pipe().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let serves = task.role == Role::Serve;
         let task = ToWorker::Start { task: Box::new(task) };

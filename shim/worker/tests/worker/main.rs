@@ -14,3 +14,4 @@ mod brokers;
 mod ends;
 mod lives;
 mod serves;
+mod upgrades;
