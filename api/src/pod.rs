@@ -2,6 +2,7 @@
 //! add to them is the shim's business.
 
 mod carried;
+mod start_error;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use crate::problem::{Path, Problem};
 use crate::{API_VERSION, Component, KIND, Store, Trigger, WasmService, manifest, validate};
 
 pub use carried::{Values, carried, variable_name};
+pub use start_error::{NEVER_RAN, StartError, StartErrorKind};
 
 /// A pod's annotation: the capabilities of its components, in the words of a WasmService's `capabilities`, as YAML. With a dot and
 /// a container's name behind it, those of one container alone: `shoal.dev/capabilities.web`.
@@ -37,10 +39,6 @@ pub const SERVICE: &str = crate::labels::SERVICE;
 pub fn volume_path(volume: &str) -> String {
     format!("/shoal/volumes/{volume}")
 }
-
-/// What a refusal says where a component imports what it was not granted. It is how the operator knows one in a pod's status, where
-/// Kubernetes keeps the text alone.
-pub const NOT_GRANTED: &str = "is not granted; to grant it: ";
 
 /// Whose components may run in one process: a second wall beside WebAssembly's own stands between two domains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use shoal_api::Component;
 use shoal_artifact::{Format, Source};
 use shoal_compile::{Compiler, Description, Kind, Variant};
-use shoal_service::{Reason, admit};
+use shoal_service::{Origin, Reason, admit};
 
 /// Show what a component imports, exports, and would need to be granted
 #[derive(Args, Debug)]
@@ -88,11 +88,13 @@ pub(crate) async fn inspect(options: Inspect, global: &Global, console: &Console
 /// What each import takes, and the part of a manifest that would grant it.
 fn needs(description: &Description) -> (Vec<Needed>, String) {
     let names = || description.imports.iter().map(|it| it.name.as_str());
-    let denied = admit(names(), &Component::default(), 0).err().unwrap_or_default();
+    let denied = admit(names(), &Component::default(), &Origin::Manifest(0))
+        .err()
+        .unwrap_or_default();
     let need = |name: &str| match denied.iter().find(|it| it.import == name).map(|it| &it.reason) {
         None => Need::Nothing,
-        Some(Reason::NotGranted { .. }) => Need::Grant,
-        Some(Reason::NoSuchInterface { .. }) => Need::Link,
+        Some(Reason::NotGranted(_)) => Need::Grant,
+        Some(Reason::NoSuchInterface | Reason::NoSuchFunction) => Need::Link,
         Some(Reason::OtherVersion { .. } | Reason::NotSupportedYet) => Need::NotSupported,
     };
     let imports = names()

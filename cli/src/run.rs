@@ -143,12 +143,8 @@ fn name(source: &Source) -> String {
 /// Says how to grant on the command line what a manifest would grant by a line.
 fn failure(error: ServiceError) -> Failure {
     if let ServiceError::Denied { denied, .. } = &error {
-        let of = |part: &str| {
-            denied
-                .iter()
-                .any(|it| matches!(&it.reason, Reason::NotGranted { line } if line.contains(part)))
-        };
-        if of(".network:") {
+        let network = |reason: &Reason| matches!(reason, Reason::NotGranted(it) if it.field == "network");
+        if denied.iter().any(|it| network(&it.reason)) {
             return Failure::new(format!("{error}\nwith shoal run: --allow HOST:PORT"));
         }
         return Failure::new(format!(

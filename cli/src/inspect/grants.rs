@@ -1,35 +1,29 @@
 //! From refusals to the YAML that would turn them into grants. Which import needs what is `shoal-capability`'s knowledge.
 
-use shoal_service::{Denied, Reason};
+use shoal_service::{Denied, Grant, Reason, link_entry};
 use std::collections::BTreeMap;
 
 /// What an entry of `spec.components`, and what beside it, would have to say; empty where nothing is missing.
 pub(crate) fn yaml(denied: &[Denied]) -> String {
     let mut capabilities = BTreeMap::new();
     let mut stores = None;
-    let mut links: Vec<&str> = Vec::new();
+    let mut links: Vec<String> = Vec::new();
     for refusal in denied {
         match &refusal.reason {
-            Reason::NotGranted { line } => {
-                let (line, beside) = match line.split_once(" with spec.stores: ") {
-                    Some((line, beside)) => (line, Some(beside)),
-                    None => (line.as_str(), None),
-                };
-                stores = stores.or(beside);
-                let field = line.split_once(".capabilities.").map_or(line, |(_, field)| field);
-                if let Some((name, value)) = field.split_once(": ") {
-                    // Sockets may need any port, outgoing HTTP 443: the placeholder covers both.
-                    let known = capabilities.entry(name).or_insert(value);
-                    if value.contains("PORT") {
-                        *known = value;
-                    }
+            Reason::NotGranted(Grant {
+                field,
+                value,
+                stores: beside,
+            }) => {
+                stores = stores.or(*beside);
+                // Sockets may need any port, outgoing HTTP 443: the placeholder covers both.
+                let known = capabilities.entry(field).or_insert(value);
+                if value.contains("PORT") {
+                    *known = value;
                 }
             }
-            Reason::NoSuchInterface { line } => links.extend(
-                line.split_once(".links: [")
-                    .and_then(|(_, it)| it.strip_suffix(']')),
-            ),
-            Reason::OtherVersion { .. } | Reason::NotSupportedYet => {}
+            Reason::NoSuchInterface => links.push(link_entry(&refusal.import)),
+            Reason::NoSuchFunction | Reason::OtherVersion { .. } | Reason::NotSupportedYet => {}
         }
     }
     let mut out = String::new();
@@ -53,13 +47,17 @@ pub(crate) fn yaml(denied: &[Denied]) -> String {
 mod tests {
     use super::*;
     use shoal_api::Component;
-    use shoal_service::admit;
+    use shoal_service::{Origin, admit};
 
     fn of(imports: &[&str]) -> String {
         yaml(
-            &admit(imports.iter().copied(), &Component::default(), 0)
-                .err()
-                .unwrap_or_default(),
+            &admit(
+                imports.iter().copied(),
+                &Component::default(),
+                &Origin::Manifest(0),
+            )
+            .err()
+            .unwrap_or_default(),
         )
     }
 

@@ -1,8 +1,8 @@
 //! Whether a component may run with what its manifest grants. Pure: names in, verdict out; nothing is linked here.
 
+use crate::advice::{Advice, Grant, Origin};
 use crate::interface::{Interface, Name, Unknown};
 use shoal_api::Component;
-use shoal_api::pod::NOT_GRANTED;
 use std::fmt;
 
 /// An import that the component may not have, and why.
@@ -12,47 +12,62 @@ pub struct Denied {
     pub import: String,
     /// Why it is not provided.
     pub reason: Reason,
+    /// Where the component's fields are written.
+    pub origin: Origin,
 }
 
 /// Why an import is not provided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It carries authority that the manifest does not grant.
-    NotGranted {
-        /// What to write into the manifest.
-        line: String,
-    },
+    /// It carries authority that nobody grants.
+    NotGranted(Grant),
     /// Shoal knows the interface in other versions only.
     OtherVersion {
         /// Those it knows.
         known: &'static str,
     },
     /// Neither an interface of Shoal nor linked.
-    NoSuchInterface {
-        /// What to write into the manifest where another component provides it.
-        line: String,
-    },
+    NoSuchInterface,
+    /// A bare function, which is neither Shoal's nor in an interface that could be linked.
+    NoSuchFunction,
     /// The manifest can grant it, but this version of Shoal does not provide it.
     NotSupportedYet,
 }
 
+impl Reason {
+    /// Whether a grant is all that is missing.
+    pub fn is_not_granted(&self) -> bool {
+        matches!(self, Self::NotGranted(_))
+    }
+}
+
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let import = &self.import;
+        let (import, origin) = (&self.import, &self.origin);
         match &self.reason {
-            Reason::NotGranted { line } => write!(f, "{import} {NOT_GRANTED}{line}"),
+            Reason::NotGranted(grant) => {
+                let advice = Advice::Grant(grant);
+                write!(f, "{import} is not granted; to grant it: {}", advice.at(origin))
+            }
             Reason::OtherVersion { known } => {
                 write!(
                     f,
                     "{import}: Shoal has this interface in version {known} only; rebuild the component against it"
                 )
             }
-            Reason::NoSuchInterface { line } => {
+            Reason::NoSuchInterface => {
+                let advice = Advice::Link { import };
                 write!(
                     f,
-                    "{import}: Shoal has no such interface; if another component exports it: {line}"
+                    "{import}: Shoal has no such interface; if another component exports it: {}",
+                    advice.at(origin)
                 )
             }
+            Reason::NoSuchFunction => write!(
+                f,
+                "{import}: Shoal has no such function; if another component exports it: move it into an interface, for only \
+                 interfaces can be linked"
+            ),
             Reason::NotSupportedYet => write!(f, "{import} is not supported yet"),
         }
     }
@@ -60,7 +75,7 @@ impl fmt::Display for Denied {
 
 /// Checks every import of a component against its manifest.
 ///
-/// `imports` are the names as they stand in the component, `index` is the component's place in `spec.components`.
+/// `imports` are the names as they stand in the component, `origin` is where its fields are written.
 ///
 /// # Errors
 ///
@@ -69,15 +84,16 @@ impl fmt::Display for Denied {
 pub fn admit<'a>(
     imports: impl IntoIterator<Item = &'a str>,
     component: &Component,
-    index: usize,
+    origin: &Origin,
 ) -> Result<(), Vec<Denied>> {
     let denied: Vec<_> = imports
         .into_iter()
         .filter(|import| !linked(import, component))
         .filter_map(|import| {
-            judge(import, component, index).map(|reason| Denied {
+            judge(import, component).map(|reason| Denied {
                 import: import.to_owned(),
                 reason,
+                origin: origin.clone(),
             })
         })
         .collect();
@@ -93,40 +109,33 @@ fn linked(import: &str, component: &Component) -> bool {
         .any(|link| link.import == import || link.import == without_version)
 }
 
-fn judge(import: &str, component: &Component, index: usize) -> Option<Reason> {
+fn judge(import: &str, component: &Component) -> Option<Reason> {
     let granted = &component.capabilities;
-    let line = |rest: &str| {
-        Some(Reason::NotGranted {
-            line: format!("spec.components[{index}].capabilities.{rest}"),
-        })
-    };
+    let missing = |field, value| Some(Reason::NotGranted(Grant::of(field, value)));
     match Interface::of(import) {
         Ok(Interface::Ambient(..) | Interface::HttpTypes(_)) => None,
         Ok(Interface::HttpClient(_) | Interface::Sockets(..)) if granted.network.is_some() => None,
-        Ok(Interface::HttpClient(_)) => line("network: {outbound: [{host: HOST, ports: [443]}]}"),
-        Ok(Interface::Sockets(..)) => line("network: {outbound: [{host: HOST, ports: [PORT]}]}"),
+        Ok(Interface::HttpClient(_)) => missing("network", "{outbound: [{host: HOST, ports: [443]}]}"),
+        Ok(Interface::Sockets(..)) => missing("network", "{outbound: [{host: HOST, ports: [PORT]}]}"),
         Ok(Interface::KeyValue(_)) if !granted.key_value.is_empty() => None,
         Ok(Interface::KvStore) if granted.key_value.iter().any(|grant| grant.name == "default") => None,
-        Ok(Interface::KeyValue(_) | Interface::KvStore) => {
-            line("keyValue: [{name: default, store: STORE}] with spec.stores: [{name: STORE, memory: {}}]")
-        }
+        Ok(Interface::KeyValue(_) | Interface::KvStore) => Some(Reason::NotGranted(Grant {
+            stores: Some("[{name: STORE, memory: {}}]"),
+            ..Grant::of("keyValue", "[{name: default, store: STORE}]")
+        })),
         Ok(Interface::Secrets) if !granted.secrets.is_empty() => None,
-        Ok(Interface::Secrets) => line("secrets: [{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]"),
+        Ok(Interface::Secrets) => missing(
+            "secrets",
+            "[{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]",
+        ),
         Ok(Interface::Config) if !granted.config.is_empty() => None,
-        Ok(Interface::Config) => line("config: [{name: NAME, value: VALUE}]"),
+        Ok(Interface::Config) => missing("config", "[{name: NAME, value: VALUE}]"),
         Ok(Interface::Messaging) if !granted.messaging.is_empty() => None,
-        Ok(Interface::Messaging) => line("messaging: [{channel: CHANNEL, redis: {url: URL}}]"),
+        Ok(Interface::Messaging) => missing("messaging", "[{channel: CHANNEL, redis: {url: URL}}]"),
         Ok(Interface::WasiMessaging) => Some(Reason::NotSupportedYet),
         Err(Unknown::Version(known)) => Some(Reason::OtherVersion { known }),
-        Err(Unknown::Interface) => Some(Reason::NoSuchInterface {
-            line: match Name::parse(import) {
-                Some(_) => format!(
-                    "spec.components[{index}].links: [{{import: \"{import}\", component: COMPONENT}}]"
-                ),
-                // A bare function belongs to no interface, so nothing can be linked to it.
-                None => "move it into an interface, for only interfaces can be linked".to_owned(),
-            },
-        }),
+        Err(Unknown::Interface) if Name::parse(import).is_some() => Some(Reason::NoSuchInterface),
+        Err(Unknown::Interface) => Some(Reason::NoSuchFunction),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::world::{CALLABLE, EVENTS};
 use crate::{Host, ServiceError};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::{Artifact, Progress};
-use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
+use shoal_capability::{GrantsBuilder, NetworkOptions, Origin, Policy, Stdio};
 use shoal_compile::Description;
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,9 +222,11 @@ pub(crate) fn admit(parts: &[(usize, &Component)], description: &Description) ->
     for (place, (index, component)) in parts.iter().enumerate() {
         let imports = imports(description, parts.len()).filter(|import| import.part == place);
         let imports = imports.map(|import| import.interface);
-        shoal_capability::admit(imports, component, *index).map_err(|denied| ServiceError::Denied {
-            component: component.name.clone(),
-            denied,
+        shoal_capability::admit(imports, component, &Origin::Manifest(*index)).map_err(|denied| {
+            ServiceError::Denied {
+                component: component.name.clone(),
+                denied,
+            }
         })?;
     }
     Ok(())

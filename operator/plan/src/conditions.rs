@@ -1,6 +1,9 @@
 //! The types and reasons of a service's conditions: the one place that spells them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use shoal_api::pod::StartErrorKind;
+
+use crate::verdict::{Failure, any};
 
 /// What is said of a service, in the order in which it has to come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ pub enum Reason {
     NoLinks,
     /// LinksResolved: the components are one.
     Linked,
+    /// LinksResolved, Ready: components that are linked do not fit together.
+    NotLinked,
     /// Available: at least one pod is ready.
     PodsReady,
     /// Available: none is.
@@ -81,6 +86,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Why pods that fail like that are not ready: the one place that says which kind of a node's is which reason.
+    pub(crate) fn of_failures<'a>(failures: impl IntoIterator<Item = &'a Failure>) -> Self {
+        let failures: Vec<_> = failures.into_iter().collect();
+        let any = |kind| any(failures.iter().copied(), kind);
+        if any(StartErrorKind::NotGranted) {
+            Self::NotGranted
+        } else if any(StartErrorKind::NotLinked) {
+            Self::NotLinked
+        } else {
+            Self::PodsFailing
+        }
+    }
+
     /// As it stands in a condition.
     pub fn name(self) -> String {
         format!("{self:?}")

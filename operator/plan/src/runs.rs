@@ -75,7 +75,7 @@ fn last(pods: &[Pod], wanted: &str) -> Option<Vec<Failure>> {
                     .cloned()
                     .collect::<Vec<_>>()
                     .join(": "),
-                not_granted: false,
+                kind: None,
                 ran: true,
             }),
             _ if failures.is_empty() => return None,
@@ -118,15 +118,13 @@ pub(crate) fn progress(schedules: &[Schedule]) -> Option<Said> {
     }
     let failed: Vec<_> = schedules.iter().filter_map(Schedule::failed).collect();
     let failed = failed.join("; ");
-    let mut not_started = schedules.iter().flat_map(Schedule::not_started).peekable();
+    let not_started: Vec<_> = schedules.iter().flat_map(Schedule::not_started).collect();
     Some(if let Some(missing) = schedules.iter().find(|it| !it.made) {
         let message = format!("CronJob {} is to be made", missing.name);
         said(State::False, Reason::Progressing, message)
-    } else if not_started.peek().is_none() {
+    } else if not_started.is_empty() {
         said(State::True, Reason::Scheduled, failed)
-    } else if not_started.any(|it| it.not_granted) {
-        said(State::False, Reason::NotGranted, failed)
     } else {
-        said(State::False, Reason::PodsFailing, failed)
+        said(State::False, Reason::of_failures(not_started), failed)
     })
 }

@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::batch::v1::Job;
+use shoal_api::pod::StartErrorKind;
 use shoal_api::{WasmService, WasmServiceStatus, labels};
 
 use crate::artifacts::Artifacts;
@@ -49,12 +50,7 @@ pub(crate) fn of(
         said(State::Unknown, Reason::Pending, "")
     };
     let granted = granted(&failures, &schedules, &progress);
-    let linked = match service.spec.components.iter().any(|it| !it.links.is_empty()) {
-        false => said(State::True, Reason::NoLinks, ""),
-        // Nodes compose what is linked before they look at what it may do.
-        true if granted.state == State::True => said(State::True, Reason::Linked, ""),
-        true => said(State::Unknown, Reason::Pending, ""),
-    };
+    let linked = linked(service, &failures, &schedules, &granted);
     let available = available(service, observed, replicas);
     let ready = [&accepted, &resolved]
         .into_iter()
@@ -114,15 +110,39 @@ fn wanted(objects: &[Object]) -> Option<String> {
     labels[labels::REVISION].as_str().map(str::to_owned)
 }
 
-fn granted(failures: &[Failure], schedules: &[Schedule], progress: &Said) -> Said {
-    let denied: Vec<_> = failures
+/// What nodes say that did not start a container for this reason.
+fn not_started<'a>(
+    failures: &'a [Failure],
+    schedules: &'a [Schedule],
+    kind: StartErrorKind,
+) -> Option<String> {
+    let all = failures
         .iter()
-        .chain(schedules.iter().flat_map(Schedule::not_started))
-        .filter(|it| it.not_granted)
+        .chain(schedules.iter().flat_map(Schedule::not_started));
+    let of_kind: Vec<_> = all
+        .filter(|it| it.kind == Some(kind))
         .map(|it| it.text.as_str())
         .collect();
-    if !denied.is_empty() {
-        said(State::False, Reason::NotGranted, denied.join("; "))
+    (!of_kind.is_empty()).then(|| of_kind.join("; "))
+}
+
+fn linked(service: &WasmService, failures: &[Failure], schedules: &[Schedule], granted: &Said) -> Said {
+    if service.spec.components.iter().all(|it| it.links.is_empty()) {
+        return said(State::True, Reason::NoLinks, "");
+    }
+    if let Some(misfit) = not_started(failures, schedules, StartErrorKind::NotLinked) {
+        return said(State::False, Reason::NotLinked, misfit);
+    }
+    // Nodes compose what is linked before they look at what it may do.
+    match granted.state {
+        State::True => said(State::True, Reason::Linked, ""),
+        State::False | State::Unknown => said(State::Unknown, Reason::Pending, ""),
+    }
+}
+
+fn granted(failures: &[Failure], schedules: &[Schedule], progress: &Said) -> Said {
+    if let Some(denied) = not_started(failures, schedules, StartErrorKind::NotGranted) {
+        said(State::False, Reason::NotGranted, denied)
     } else if schedules.iter().any(|it| !it.has_run()) {
         said(
             State::Unknown,
@@ -258,11 +278,7 @@ fn run(jobs: &[Job], wanted: &str, failures: &[Failure]) -> Said {
 }
 
 fn failing(failures: &[Failure], meanwhile: &str) -> Said {
-    let reason = if failures.iter().any(|it| it.not_granted) {
-        Reason::NotGranted
-    } else {
-        Reason::PodsFailing
-    };
     let texts: Vec<_> = failures.iter().map(|it| it.text.as_str()).collect();
-    said(State::False, reason, format!("{}; {meanwhile}", texts.join("; ")))
+    let message = format!("{}; {meanwhile}", texts.join("; "));
+    said(State::False, Reason::of_failures(failures), message)
 }

@@ -126,32 +126,6 @@ fn a_tag_is_looked_up_once_for_each_generation_that_asks_for_it() {
 }
 
 #[test]
-fn a_missing_grant_is_said_in_the_words_of_the_node() {
-    let service = service(GREETER);
-    let mut observed = resolved(&service);
-    let first = plan(&service, &observed, &Options::default());
-    let text = "failed to create shim task: wasi:http/outgoing-handler@0.2.0 is not granted; to grant it: network: {}";
-    observed.pods = vec![pod(
-        &first,
-        json!({"containerStatuses": [{
-            "name": "web", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"waiting": {"reason": "CreateContainerError", "message": text}},
-        }]}),
-    )];
-    let mut deployment = rolled_out(&first);
-    deployment.status.as_mut().unwrap().available_replicas = None;
-    observed.workload.deployment = Some(deployment);
-    let plan = plan(&service, &observed, &Options::default());
-    is(&plan, Type::CapabilitiesGranted, "False", "NotGranted");
-    is(&plan, Type::Ready, "False", "NotGranted");
-    assert!(
-        condition(&plan, Type::Ready)
-            .message
-            .contains("wasi:http/outgoing-handler")
-    );
-}
-
-#[test]
 fn a_component_that_traps_is_said_with_its_trap() {
     let service = service(GREETER);
     let mut observed = resolved(&service);

@@ -1,8 +1,8 @@
 //! What the pods of the current revision say of it: the nodes, which have the artifact and the compiler, decide whether a component
 //! may run, and kubelet keeps their answer in the pod's status.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use shoal_api::pod::NOT_GRANTED;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use shoal_api::pod::{NEVER_RAN, StartError, StartErrorKind};
 
 use crate::pod::revision;
 
@@ -11,8 +11,8 @@ use crate::pod::revision;
 pub(crate) struct Failure {
     /// Container, reason and message, for people.
     pub(crate) text: String,
-    /// Whether it is for want of a grant.
-    pub(crate) not_granted: bool,
+    /// Why the node did not start it, where the node said so. Nothing else that is said of a container has a kind.
+    pub(crate) kind: Option<StartErrorKind>,
     /// Whether it ran, and failed then.
     pub(crate) ran: bool,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Failure {
 const WELL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// Ends of a container that never ran, as containerd and kubelet name them.
-const NEVER_RAN: [&str; 3] = ["StartError", "ContainerCannotRun", "ContainerStatusUnknown"];
+const NOT_RUN: [&str; 3] = [NEVER_RAN, "ContainerCannotRun", "ContainerStatusUnknown"];
 
 /// The failures of the pods of that revision, each once.
 pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
@@ -52,7 +52,7 @@ pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
             "no node takes its pods: {}",
             condition.message.as_deref().unwrap_or_default()
         ),
-        not_granted: false,
+        kind: None,
         ran: false,
     });
     let all = [&status.init_container_statuses, &status.container_statuses];
@@ -74,25 +74,42 @@ fn of_container(container: &ContainerStatus) -> Option<Failure> {
     if !failed {
         return None;
     }
-    let mut text = format!("component {}", container.name);
-    if let Some(ended) = ended {
-        let reason = ended.reason.as_deref().unwrap_or("Error");
-        text.push_str(&format!(": {reason}, exit code {}", ended.exit_code));
-        if let Some(message) = ended.message.as_deref().filter(|it| !it.is_empty()) {
-            text.push_str(&format!(": {}", message.trim()));
-        }
-    } else if let Some(waiting) = waiting {
-        text.push_str(&format!(": {}", waiting.reason.as_deref().unwrap_or_default()));
-        if let Some(message) = &waiting.message {
-            text.push_str(&format!(": {}", message.trim()));
-        }
-    }
-    let not_granted = text.contains(NOT_GRANTED);
+    let said = ended.and_then(start_error);
+    let text = match (ended, waiting) {
+        (Some(ended), _) => match said {
+            Some(StartError { kind, message }) => format!("{}: {}", kind.name(), message.trim()),
+            None => {
+                let reason = ended.reason.as_deref().unwrap_or("Error");
+                with_message(format!("{reason}, exit code {}", ended.exit_code), &ended.message)
+            }
+        },
+        (None, Some(waiting)) => with_message(waiting.reason.clone().unwrap_or_default(), &waiting.message),
+        (None, None) => String::new(),
+    };
     let ended = state.terminated.as_ref();
-    let ran = ended.is_some_and(|it| !NEVER_RAN.contains(&it.reason.as_deref().unwrap_or_default()));
+    let ran = ended.is_some_and(|it| !NOT_RUN.contains(&it.reason.as_deref().unwrap_or_default()));
     Some(Failure {
-        text,
-        not_granted,
-        ran: ran && !not_granted,
+        text: format!("component {}: {text}", container.name),
+        kind: said.map(|it| it.kind),
+        ran,
     })
 }
+
+fn start_error(ended: &ContainerStateTerminated) -> Option<StartError<'_>> {
+    StartError::of_terminated(ended.reason.as_deref()?, ended.message.as_deref()?)
+}
+
+fn with_message(text: String, message: &Option<String>) -> String {
+    match message.as_deref().map(str::trim) {
+        None | Some("") => text,
+        Some(message) => format!("{text}: {message}"),
+    }
+}
+
+/// Whether any of them is of that kind.
+pub(crate) fn any<'a>(failures: impl IntoIterator<Item = &'a Failure>, kind: StartErrorKind) -> bool {
+    failures.into_iter().any(|it| it.kind == Some(kind))
+}
+
+#[cfg(test)]
+mod tests;

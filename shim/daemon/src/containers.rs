@@ -121,7 +121,7 @@ impl Node {
         };
         let refusal = match answer {
             Ok(Ok(Ok(()))) => return Ok(()),
-            Ok(Ok(Err(reason))) => Error::Refused(reason),
+            Ok(Ok(Err(reason))) => Error::DidNotStart { reason },
             Ok(Err(_)) | Err(_) => {
                 self.end_in(&worker, entry).await;
                 Error::Worker {

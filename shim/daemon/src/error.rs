@@ -1,6 +1,9 @@
 //! What can go wrong with a pod, in words for its events: what was wrong and what to do. And the code that containerd goes by.
 
+use shoal_admission::Denied;
 use shoal_api::Problem;
+use shoal_api::pod::{StartError, StartErrorKind};
+use shoal_artifact::ArtifactError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,16 +38,13 @@ pub(crate) enum Error {
     #[error("the image's reference is missing from {}: is it a container of Kubernetes?", .0.display())]
     NoImage(PathBuf),
     #[error("image {image}: {source}")]
-    Artifact {
-        image: String,
-        source: shoal_artifact::ArtifactError,
-    },
+    Artifact { image: String, source: ArtifactError },
     #[error("image {image}: containerd's store: {reason}")]
     Store { image: String, reason: String },
     #[error("containerd cannot be reached at {address}: {reason}")]
     Containerd { address: String, reason: String },
-    #[error("{0}")]
-    Denied(String),
+    #[error("{}", list(.0))]
+    Denied(Vec<Denied>),
     #[error(
         "component {component} exports {exports}: a container needs wasi:http/incoming-handler, wasi:http/handler or \
          shoal:service/my-service to serve, or wasi:cli/run to run once"
@@ -93,9 +93,9 @@ pub(crate) enum Error {
     #[error(
         "{0} (the containers that a component is linked to have to be started before its own: list them first)"
     )]
-    Unlinked(shoal_artifact::ArtifactError),
-    #[error("{0}")]
-    Refused(String),
+    Unlinked(ArtifactError),
+    #[error("{reason}")]
+    DidNotStart { reason: String },
     #[error("the worker of {domain}: {reason}")]
     Worker { domain: String, reason: String },
     #[error("{0}")]
@@ -104,9 +104,9 @@ pub(crate) enum Error {
     Options { id: String, source: prost::DecodeError },
 }
 
-fn list(problems: &[Problem]) -> String {
-    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    problems.join("; ")
+fn list<T: ToString>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.join("; ")
 }
 
 impl Error {
@@ -129,6 +129,49 @@ impl Error {
             _ => ttrpc::Code::UNKNOWN,
         }
     }
+
+    /// What the operator is told of a container that this kept from starting.
+    fn start_error_kind(&self) -> StartErrorKind {
+        match self {
+            Self::Denied(denied) if denied.iter().any(|it| it.reason.is_not_granted()) => {
+                StartErrorKind::NotGranted
+            }
+            Self::Denied(_) => StartErrorKind::UnknownImport,
+            Self::Unlinked(source) if matches!(source.root(), ArtifactError::Unfit { .. }) => {
+                StartErrorKind::NotLinked
+            }
+            Self::Exports { .. } => StartErrorKind::NotCallable,
+            Self::Problems(_) | Self::SocketsBesideOthers(_) | Self::Unsupported { .. } => {
+                StartErrorKind::InvalidPod
+            }
+            Self::Artifact { .. } | Self::Unlinked(_) | Self::Compiler(_) => StartErrorKind::InvalidImage,
+            Self::NoVolume { .. } | Self::Storage { .. } | Self::Directory { .. } | Self::Users { .. } => {
+                StartErrorKind::VolumeUnavailable
+            }
+            Self::Listen { .. } => StartErrorKind::PortUnavailable,
+            Self::DidNotStart { .. } => StartErrorKind::DidNotStart,
+            Self::NotFound { .. }
+            | Self::Exists { .. }
+            | Self::State { .. }
+            | Self::Bundle { .. }
+            | Self::File { .. }
+            | Self::NoImage(_)
+            | Self::Store { .. }
+            | Self::Containerd { .. }
+            | Self::Worker { .. }
+            | Self::Options { .. } => StartErrorKind::NodeFailed,
+        }
+    }
+
+    /// The answer to `Create` and `Start`, with the kind in front: kubelet keeps it as the message of a container that never ran.
+    pub(crate) fn of_start(self) -> ttrpc::Error {
+        let message = self.to_string();
+        let said = StartError {
+            kind: self.start_error_kind(),
+            message: &message,
+        };
+        ttrpc::Error::RpcStatus(ttrpc::get_status(self.code(), said))
+    }
 }
 
 use containerd_shim_protos::ttrpc;
@@ -136,5 +179,49 @@ use containerd_shim_protos::ttrpc;
 impl From<Error> for ttrpc::Error {
     fn from(error: Error) -> Self {
         Self::RpcStatus(ttrpc::get_status(error.code(), error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shoal_api::pod::NEVER_RAN;
+
+    fn kept(error: Error) -> String {
+        match error.of_start() {
+            ttrpc::Error::RpcStatus(status) => status.message().to_owned(),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_a_worker_says_is_no_kind() {
+        let reason = "wasm trap in shoal.dev/NotGranted: a is not granted; to grant it: b".to_owned();
+        let kept = kept(Error::DidNotStart { reason });
+        let read = StartError::of_terminated(NEVER_RAN, &kept).map(|it| it.kind);
+        assert_eq!(read, Some(StartErrorKind::DidNotStart));
+    }
+
+    #[test]
+    fn a_denial_is_told_from_an_import_that_nobody_provides() {
+        let denied = |imports: &[&str]| {
+            let origin = shoal_admission::Origin::Manifest(0);
+            let imports = imports.iter().copied();
+            let denied = shoal_admission::admit(imports, &shoal_api::Component::default(), &origin);
+            Error::Denied(denied.expect_err("it imports something"))
+        };
+        for (imports, kind) in [
+            (&["acme:auth/check@1.0.0"][..], StartErrorKind::UnknownImport),
+            (&["wasi:http/outgoing-handler@0.2.6"], StartErrorKind::NotGranted),
+            (
+                &["acme:auth/check@1.0.0", "wasi:sockets/tcp@0.2.6"],
+                StartErrorKind::NotGranted,
+            ),
+        ] {
+            let kept = kept(denied(imports));
+            let read = StartError::of_terminated(NEVER_RAN, &kept).expect("a kind");
+            assert_eq!(read.kind, kind);
+            assert!(imports.iter().all(|it| read.message.contains(it)), "{kept}");
+        }
     }
 }

@@ -95,7 +95,8 @@ impl Task for Tasks {
                 state: State::Created,
                 worker: None,
             })
-            .await?;
+            .await
+            .map_err(Error::of_start)?;
         Ok(CreateTaskResponse {
             pid: pid(),
             ..CreateTaskResponse::default()
@@ -104,7 +105,7 @@ impl Task for Tasks {
 
     async fn start(&self, _: &TtrpcContext, request: StartRequest) -> Result<StartResponse> {
         Self::process(&request.exec_id)?;
-        self.0.start(&request.id).await?;
+        self.0.start(&request.id).await.map_err(Error::of_start)?;
         Ok(StartResponse {
             pid: pid(),
             ..StartResponse::default()

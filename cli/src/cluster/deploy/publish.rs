@@ -11,7 +11,7 @@ use crate::setup;
 use shoal_api::{Component, Problem};
 use shoal_artifact::{Cache, Digest, PullPolicy, PushFormat, PushOptions, Reference, Source};
 use shoal_compile::Description;
-use shoal_service::{Reason, admit};
+use shoal_service::{Origin, Reason, admit};
 use std::path::Path;
 
 /// Digits of the component's digest that make its tag: enough that two never meet.
@@ -126,7 +126,8 @@ impl<'a> Publish<'a> {
         let component = &entry.service.spec.components[index];
         let imports = description.imports.iter().map(|it| it.name.as_str());
         let mut problems = Vec::new();
-        for denied in admit(imports, component, index).err().unwrap_or_default() {
+        let origin = Origin::Manifest(index);
+        for denied in admit(imports, component, &origin).err().unwrap_or_default() {
             let problem = Problem {
                 source: Some(entry.file.clone()),
                 field: format!("spec.components[{index}]"),
@@ -134,7 +135,9 @@ impl<'a> Publish<'a> {
                 hint: None,
             };
             match denied.reason {
-                Reason::NotGranted { .. } | Reason::NoSuchInterface { .. } => problems.push(problem),
+                Reason::NotGranted(_) | Reason::NoSuchInterface | Reason::NoSuchFunction => {
+                    problems.push(problem);
+                }
                 Reason::OtherVersion { .. } | Reason::NotSupportedYet => {
                     self.console.warn(problem.to_string());
                 }

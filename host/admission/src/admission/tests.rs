@@ -25,7 +25,7 @@ fn with(capabilities: Capabilities) -> Component {
 }
 
 fn refused(import: &str, component: &Component) -> Vec<String> {
-    match admit([import], component, 2) {
+    match admit([import], component, &Origin::Manifest(2)) {
         Ok(()) => Vec::new(),
         Err(denied) => denied.iter().map(ToString::to_string).collect(),
     }
@@ -33,7 +33,10 @@ fn refused(import: &str, component: &Component) -> Vec<String> {
 
 #[test]
 fn a_runtime_needs_no_grant() {
-    assert_eq!(admit(RUNTIME, &Component::default(), 0), Ok(()));
+    assert_eq!(
+        admit(RUNTIME, &Component::default(), &Origin::Manifest(0)),
+        Ok(())
+    );
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn config_and_secrets_need_an_entry() {
         secrets: vec![SecretGrant::default()],
         ..Capabilities::default()
     });
-    assert_eq!(admit([config, secrets], &granted, 0), Ok(()));
+    assert_eq!(admit([config, secrets], &granted, &Origin::Manifest(0)), Ok(()));
 }
 
 #[test]
@@ -155,6 +158,31 @@ fn unknown_imports_are_named() {
 }
 
 #[test]
+fn a_pod_is_told_which_annotation_to_write() {
+    let told = |import: &str, alone: bool| {
+        let container = "lib".to_owned();
+        let origin = Origin::Pod { container, alone };
+        let denied = admit([import], &Component::default(), &origin).expect_err("denied");
+        denied[0].to_string()
+    };
+    assert_eq!(
+        told("wasi:http/outgoing-handler@0.2.6", false),
+        "wasi:http/outgoing-handler@0.2.6 is not granted; to grant it: metadata.annotations[shoal.dev/capabilities.lib]: network: \
+         {outbound: [{host: HOST, ports: [443]}]}"
+    );
+    assert_eq!(
+        told("shoal:service/kv-store@0.1.0", true),
+        "shoal:service/kv-store@0.1.0 is not granted; to grant it: metadata.annotations[shoal.dev/capabilities]: keyValue: [{name: \
+         default, store: STORE}] with metadata.annotations[shoal.dev/stores]: [{name: STORE, memory: {}}]"
+    );
+    assert_eq!(
+        told("acme:auth/check@1.0.0", true),
+        "acme:auth/check@1.0.0: Shoal has no such interface; if another component exports it: \
+         metadata.annotations[shoal.dev/links.lib]: [{import: \"acme:auth/check@1.0.0\", component: COMPONENT}]"
+    );
+}
+
+#[test]
 fn a_link_provides_what_is_not_granted() {
     let link = |import: &str| Component {
         links: vec![Link {
@@ -192,7 +220,7 @@ fn all_refusals_come_at_once() {
         "wasi:keyvalue/batch@0.2.0-draft",
         "x:y/z",
     ]);
-    let denied = admit(imports, &Component::default(), 0).expect_err("three are refused");
+    let denied = admit(imports, &Component::default(), &Origin::Manifest(0)).expect_err("three are refused");
     let names: Vec<_> = denied.iter().map(|denied| denied.import.as_str()).collect();
     assert_eq!(
         names,

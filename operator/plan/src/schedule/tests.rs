@@ -166,10 +166,14 @@ fn another_time_is_no_new_revision_of_what_serves() {
 fn a_run_that_cannot_start_is_said_and_one_that_fails_is_said_beside() {
     let service = service(ALONE);
     let mut observed = made(&service);
-    let denied = waiting(
-        "CreateContainerError",
-        "wasi:http/outgoing-handler@0.2.0 is not granted; to grant it: network: {}",
-    );
+    let denied = json!({"phase": "Failed", "containerStatuses": [{
+        "name": "report", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {
+            "reason": "StartError",
+            "exitCode": 128,
+            "message": "failed to create shim task: shoal.dev/NotGranted: wasi:http/outgoing-handler@0.2.0 is not granted",
+        }},
+    }]});
     // The one that is on its way says nothing of what became of the last.
     let on_its_way = run(&service, 9, &json!({"phase": "Pending"}));
     observed.pods = vec![run(&service, 1, &denied), on_its_way];

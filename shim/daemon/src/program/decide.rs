@@ -4,8 +4,8 @@
 use super::pod_spec::{PodSpec, Routes};
 use crate::error::Error;
 use crate::record::{Domain, Program};
-use shoal_admission::Denied;
-use shoal_api::pod::{self, TrustDomain};
+use shoal_admission::Origin;
+use shoal_api::pod::TrustDomain;
 use shoal_api::{Component, Trigger};
 use shoal_artifact::{Compiled, Digest};
 use shoal_compile::Description;
@@ -152,8 +152,11 @@ fn admit(description: &Description, component: &Component, parts: &[TaskPart]) -
             .iter()
             .map(|import| owned(&import.name, parts));
         let imports = imports.filter(|import| import.part == place).map(|it| it.name);
-        shoal_admission::admit(imports, member, 0)
-            .map_err(|denied| Error::Denied(in_a_pod(&denied, &member.name, parts)))?;
+        let origin = Origin::Pod {
+            container: member.name.clone(),
+            alone: parts.is_empty(),
+        };
+        shoal_admission::admit(imports, member, &origin).map_err(Error::Denied)?;
     }
     Ok(())
 }
@@ -202,17 +205,4 @@ fn exports(description: &Description) -> String {
     } else {
         names.join(", ")
     }
-}
-
-/// Where a manifest names the field that grants an import, a pod names the annotation: of one component alone, where there are several.
-fn in_a_pod(denied: &[Denied], component: &str, parts: &[TaskPart]) -> String {
-    let denied: Vec<_> = denied.iter().map(ToString::to_string).collect();
-    let annotation = match parts {
-        [] => pod::CAPABILITIES.to_owned(),
-        _ => format!("{}.{component}", pod::CAPABILITIES),
-    };
-    denied.join("; ").replace(
-        "spec.components[0].capabilities.",
-        &format!("metadata.annotations[{annotation}]: "),
-    )
 }
