@@ -12,6 +12,7 @@ mod pool;
 mod profile;
 mod swap;
 mod ticker;
+mod untyped;
 
 pub use cpu::{Metered, TICK, metered};
 pub use error::EngineError;
@@ -22,6 +23,7 @@ pub use load::Loaded;
 pub use meter::Meter;
 pub use pool::{Permit, PoolOptions, PoolStats};
 pub use profile::{Variant, config};
+pub use untyped::is_hostcall_fuel;
 
 use pool::Slots;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The only door through which native code enters the process. Where compiled files come from and how they are named is decided
 //! by `artifact`; who makes them, by `compile`.
 
-use crate::{Engine, EngineError, pool::Slots};
+use crate::{Engine, EngineError, pool::Slots, untyped};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use wasmtime::component::Component;
@@ -70,11 +70,7 @@ fn map(engine: &Engine, path: &Path) -> Result<Component, EngineError> {
     // fingerprint), and `check_owner` has seen that nobody but us or root can have written it or can replace it. Wasmtime checks
     // version and settings itself.
     unsafe { Component::deserialize_file(engine.wasmtime(), path) }.map_err(|source| {
-        // Wasmtime has no type for it. What the pool refuses says so in these words, what another version made does not.
-        if source
-            .chain()
-            .any(|cause| cause.to_string().contains("exceeds the"))
-        {
+        if untyped::is_pool_limit(&source) {
             return EngineError::DoesNotFit { source };
         }
         EngineError::Incompatible {

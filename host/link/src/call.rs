@@ -29,7 +29,7 @@ pub trait Target: Send + Sync + 'static {
     fn call<'a>(&'a self, call: Call<'a>) -> Answer<'a>;
 }
 
-/// Why a call of another service has no answer. Its text is for the caller, who may be anybody: it tells nothing of the inside.
+/// A call of another service that has no answer. Its text is for the caller, who may be anybody: it tells nothing of the inside.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("service {service}: {interface}#{function}: {reason}")]
 pub struct CallError {
@@ -40,5 +40,28 @@ pub struct CallError {
     /// The function.
     pub function: String,
     /// What went wrong.
-    pub reason: String,
+    pub reason: CallFailure,
+}
+
+/// What went wrong with a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFailure {
+    /// Nobody was called.
+    #[error("no service of this name runs here")]
+    NoService,
+    /// It was refused before any code of the service ran for it: another try does nothing twice.
+    #[error("{message}")]
+    NotCalled {
+        /// Why.
+        message: String,
+    },
+    /// Code of the service ran for it, and there is no answer: what it was to do may have been done.
+    #[error("{message}")]
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// The answer does not have the type of the function.
+    #[error("it answered with another number of values than its type has")]
+    WrongResults,
 }

@@ -1,6 +1,6 @@
 //! An import that another service provides: what it holds, and how it becomes functions in a linker.
 
-use crate::{Call, CallError, Slot};
+use crate::{Call, CallError, CallFailure, Slot};
 use shoal_capability::State;
 use std::sync::Arc;
 use wasmtime::StoreContextMut;
@@ -110,7 +110,7 @@ impl Link {
                     service: self.slot.service().to_owned(),
                     interface: self.interface.clone(),
                     function: self.function.clone(),
-                    reason: "it answered with another number of values than its type has".to_owned(),
+                    reason: CallFailure::WrongResults,
                 }));
             }
         }

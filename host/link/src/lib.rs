@@ -14,7 +14,7 @@ mod size;
 mod slot;
 mod text;
 
-pub use call::{Answer, Call, CallError, MAX_DEPTH, Target};
+pub use call::{Answer, Call, CallError, CallFailure, MAX_DEPTH, Target};
 pub use crossing::{Misfit, Uncrossable, check, fits};
 pub use import::{Interface, define, exported, imported};
 pub use size::size;

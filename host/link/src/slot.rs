@@ -1,7 +1,7 @@
 //! The place where a link leads. It is bound once into every linker that uses it, and can be pointed elsewhere while calls go on: each
 //! call goes where the slot pointed when it began.
 
-use crate::{Answer, Call, CallError, Target};
+use crate::{Answer, Call, CallError, CallFailure, Target};
 use arc_swap::ArcSwapOption;
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Slot {
                     service: self.service.clone(),
                     interface: call.interface.to_owned(),
                     function: call.function.to_owned(),
-                    reason: "no service of this name runs here".to_owned(),
+                    reason: CallFailure::NoService,
                 }),
             }
         })

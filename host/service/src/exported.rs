@@ -7,7 +7,7 @@ use crate::resident::Resident;
 use crate::respond::{before, report};
 use crate::unit::{Cause, Unit};
 use shoal_capability::{CallContext, RequestId, State, Trace};
-use shoal_engine::{Fault, metered};
+use shoal_engine::{Fault, is_hostcall_fuel, metered};
 use shoal_link::{Answer, Call, CallError, MAX_DEPTH, Target, size};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -49,7 +49,7 @@ impl Target for ExportedInterface {
                     service: unit.service.clone(),
                     interface: call.interface.to_owned(),
                     function: call.function.to_owned(),
-                    reason: failure.told(),
+                    reason: failure.of_call(),
                 }
             })
         })
@@ -119,10 +119,7 @@ async fn run(
     };
     let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
     if let Err(error) = function.call_async(&mut *store, call.params, &mut results).await {
-        if error
-            .chain()
-            .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
-        {
+        if is_hostcall_fuel(&error) {
             return Err(Failure::Values);
         }
         return Err(unit.fault(&error, &live.store).into());

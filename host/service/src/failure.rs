@@ -4,6 +4,7 @@ use crate::exchange::Broken;
 use http::StatusCode;
 use shoal_capability::RequestId;
 use shoal_engine::Fault;
+use shoal_link::CallFailure;
 use shoal_trigger::http::{Response, text};
 
 /// Why a request has no answer from its component.
@@ -99,6 +100,27 @@ impl Failure {
             Self::Fault(Fault::Host { .. }) => "the component ended; its log says why".to_owned(),
             Self::Unavailable { .. } => "the component can't be loaded; the log says why".to_owned(),
             other => other.to_string(),
+        }
+    }
+
+    /// Whether no code of the component ran.
+    fn before_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::RequestBody { .. }
+                | Self::BadRequest { .. }
+                | Self::Unavailable { .. }
+                | Self::TooDeep
+        )
+    }
+
+    /// What a service that called is told.
+    pub(crate) fn of_call(&self) -> CallFailure {
+        let message = self.told();
+        match self.before_call() {
+            true => CallFailure::NotCalled { message },
+            false => CallFailure::Failed { message },
         }
     }
 
