@@ -25,9 +25,10 @@ mod secret;
 mod secrets;
 mod state;
 mod stdio;
+mod trace;
 mod views;
 
-pub use context::{CallContext, Trace};
+pub use context::CallContext;
 pub use error::CapabilityError;
 pub use filesystem::{Folder, Mount};
 pub use grants::{Grants, GrantsBuilder};
@@ -40,3 +41,4 @@ pub use shoal_admission::{Denied, Grant, Origin, Reason, admit, link as link_ent
 pub use shoal_network::{Policy, RuleError};
 pub use state::{MAX_HANDLES, State, handles_exhausted};
 pub use stdio::Stdio;
+pub use trace::{TRACEPARENT, TRACESTATE, Trace};

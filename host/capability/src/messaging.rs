@@ -1,7 +1,7 @@
 //! `shoal:service/messaging`: messages to the channels that the manifest lists under `capabilities.messaging`. How a Redis is reached
 //! is in `shoal-redis`.
 
-use crate::{Grants, RequestId};
+use crate::{Grants, RequestId, TRACEPARENT, TRACESTATE, Trace};
 use shoal_redis::{Client, Cmd, Error, cmd};
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +50,8 @@ pub enum Sending {
 
 impl Sending {
     /// The command that sends `payload` to `channel`.
-    fn command(self, channel: &str, payload: &[u8]) -> Cmd {
+    /// An entry takes the trace along in fields, as a request does in headers; what is published has no place for it.
+    fn command(self, channel: &str, payload: &[u8], trace: Option<&Trace>) -> Cmd {
         match self {
             Self::Publish => {
                 let mut publish = cmd("PUBLISH");
@@ -64,6 +65,12 @@ impl Sending {
                     append.arg("MAXLEN").arg("~").arg(most);
                 }
                 append.arg("*").arg("payload").arg(payload);
+                if let Some(trace) = trace {
+                    append.arg(TRACEPARENT).arg(trace.child().to_string());
+                    if let Some(state) = trace.state() {
+                        append.arg(TRACESTATE).arg(state);
+                    }
+                }
                 append
             }
         }
@@ -84,6 +91,7 @@ impl HasData for HasMessaging {
 
 pub(crate) struct Messaging<'a> {
     pub(crate) request: RequestId,
+    pub(crate) trace: Option<&'a Trace>,
     pub(crate) grants: &'a Grants,
 }
 
@@ -100,7 +108,7 @@ impl Messaging<'_> {
         if payload.len() > MOST {
             return Err(Unsent::TooLarge(MOST as u64));
         }
-        let command = granted.sending.command(channel, payload);
+        let command = granted.sending.command(channel, payload, self.trace);
         // Not repeatable: whether a message may come twice is for the component to decide.
         let sent = granted.client.run(channel.as_bytes(), &command, false).await;
         sent.map(drop).map_err(|error| match error {
@@ -125,7 +133,11 @@ mod tests {
     use shoal_redis::{Address, Options};
 
     fn packed(sending: Sending) -> String {
-        String::from_utf8(sending.command("jobs", b"one").get_packed_command()).expect("text")
+        traced(sending, None)
+    }
+
+    fn traced(sending: Sending, trace: Option<&Trace>) -> String {
+        String::from_utf8(sending.command("jobs", b"one", trace).get_packed_command()).expect("text")
     }
 
     #[test]
@@ -138,6 +150,23 @@ mod tests {
         assert!(all.starts_with("*5\r\n$4\r\nXADD\r\n"), "{all:?}");
         let some = packed(Sending::Append { max_length: Some(10) });
         assert!(some.contains("MAXLEN\r\n$1\r\n~\r\n$2\r\n10\r\n"), "{some:?}");
+    }
+
+    #[test]
+    fn an_entry_takes_the_trace_along() {
+        let trace = Trace::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let trace = trace.expect("valid").with_state(["a=1"]);
+        let append = Sending::Append { max_length: None };
+        let sent = traced(append, Some(&trace));
+        let parent =
+            "payload\r\n$3\r\none\r\n$11\r\ntraceparent\r\n$55\r\n00-4bf92f3577b34da6a3ce929d0e0e4736-";
+        assert!(sent.contains(parent), "{sent:?}");
+        assert!(
+            sent.ends_with("-01\r\n$10\r\ntracestate\r\n$3\r\na=1\r\n"),
+            "{sent:?}"
+        );
+        assert!(!sent.contains("00f067aa0ba902b7"), "a span of its own: {sent:?}");
+        assert_eq!(traced(Sending::Publish, Some(&trace)), packed(Sending::Publish));
     }
 
     #[tokio::test]
@@ -155,6 +184,7 @@ mod tests {
         let grants = grants.build().expect("grants");
         let messaging = Messaging {
             request: RequestId(1),
+            trace: None,
             grants: &grants,
         };
         match messaging.send("orders", b"x").await {

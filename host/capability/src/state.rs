@@ -124,10 +124,10 @@ impl State {
 
     /// Tells an instance what the call carries along that it works on now.
     pub fn set_context(&mut self, context: CallContext) {
-        self.root.hooks.context = context;
         for part in self.linked.iter_mut().flatten() {
-            part.hooks.context = context;
+            part.hooks.context = context.clone();
         }
+        self.root.hooks.context = context;
     }
 
     /// Handles to host resources.
@@ -154,7 +154,7 @@ impl State {
                     // A part that nothing was said of has nothing, and in no case what another has.
                     let grants = root.grants().linked.get(at).cloned().unwrap_or_default();
                     let mut part = Part::new(grants, root.hooks.request);
-                    part.hooks.context = root.hooks.context;
+                    part.hooks.context = root.hooks.context.clone();
                     Box::new(part)
                 })
             }

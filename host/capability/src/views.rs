@@ -90,6 +90,7 @@ impl<const N: usize> At<N> {
             let part = state.split(N).part;
             Messaging {
                 request: part.hooks.request,
+                trace: part.hooks.context.trace.as_ref(),
                 grants: part.grants(),
             }
         },

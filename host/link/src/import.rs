@@ -95,7 +95,7 @@ impl Link {
             interface: &self.interface,
             function: &self.function,
             params,
-            context: *store.data_mut().context(),
+            context: store.data_mut().context().clone(),
         };
         let answer = Arc::clone(&self.slot).call(call).await;
         match (answer, results) {

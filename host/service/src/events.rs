@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::resident::Resident;
 use crate::unit::{Cause, Unit};
 use crate::world::EventWorld;
-use shoal_capability::{CallContext, RequestId};
+use shoal_capability::{CallContext, RequestId, Trace};
 use shoal_engine::{Fault, fair, metered};
 use shoal_trigger::event::{Event, Failed, Handler, Handling};
 use std::sync::Arc;
@@ -50,6 +50,7 @@ async fn handle(unit: &Arc<Unit>, world: &EventWorld, id: RequestId, event: Even
     let deadline = after(Instant::now(), limit);
     let context = CallContext {
         deadline: Some(deadline),
+        trace: Trace::of_fields(&event.fields),
         ..CallContext::default()
     };
     let call = world.call(unit, Cause { id, context }, event);

@@ -78,7 +78,7 @@ impl ExportedInterface {
         let own = after(Instant::now(), limit);
         let context = CallContext {
             deadline: Some(before(own, outer)),
-            trace: outer.trace.map(Trace::child),
+            trace: outer.trace.as_ref().map(Trace::child),
             depth: outer.depth + 1,
         };
         let cause = Cause { id, context };

@@ -82,7 +82,7 @@ async fn respond(
     request: Request,
 ) -> Result<Response, Failure> {
     check(unit, &request)?;
-    let outer = request.extensions().get().copied().unwrap_or_default();
+    let outer: CallContext = request.extensions().get().cloned().unwrap_or_default();
     let deadline = before(after(Instant::now(), unit.limits.request_timeout), &outer);
     let context = context(&request, outer, deadline)?;
     let place = by(deadline, unit.admission.enter())
@@ -151,13 +151,9 @@ fn context(request: &Request, outer: CallContext, deadline: Instant) -> Result<C
     if outer.depth > MAX_DEPTH {
         return Err(Failure::TooDeep);
     }
-    let said = request
-        .headers()
-        .get("traceparent")
-        .and_then(|it| it.to_str().ok());
     Ok(CallContext {
         deadline: Some(deadline),
-        trace: said.and_then(Trace::parse).or(outer.trace),
+        trace: Trace::of_headers(request.headers()).or(outer.trace),
         depth: outer.depth,
     })
 }

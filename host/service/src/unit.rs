@@ -26,7 +26,7 @@ pub(crate) struct Unit {
 }
 
 /// What an instance works for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cause {
     /// The request, as the logs of its component have it.
     pub(crate) id: RequestId,

@@ -48,6 +48,9 @@ pub(crate) async fn send(
 ) -> Result<(Response<WasiBody>, Work), Error> {
     let options = options.unwrap_or_default();
     let target = Target::of(&request)?;
+    if let Some(trace) = &context.trace {
+        trace.put_into(request.headers_mut());
+    }
     if !target.tls
         && let Some(neighbour) = outbound
             .neighbour(&target.host, target.port)

@@ -76,7 +76,7 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _processed: Work,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Work)>> + Send> {
-        let (outbound, context) = (self.outbound(), self.context);
+        let (outbound, context) = (self.outbound(), self.context.clone());
         Box::new(async move {
             // Admission refused the import where nothing was granted.
             let outbound = outbound.ok_or(Error::HttpRequestDenied)?;

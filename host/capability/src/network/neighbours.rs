@@ -4,7 +4,7 @@
 use super::outbound::{Outbound, Permit};
 use crate::CallContext;
 use bytes::Bytes;
-use http::header::{HOST, HeaderName};
+use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
@@ -30,8 +30,6 @@ pub trait Neighbour: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Response<WasiBody>> + Send>>;
 }
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
 /// Asks a neighbour in place of a server.
 pub(super) async fn ask(
     outbound: &Arc<Outbound>,
@@ -47,12 +45,6 @@ pub(super) async fn ask(
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
         request.headers_mut().insert(HOST, host);
-    }
-    if let Some(trace) = context.trace
-        && !request.headers().contains_key(TRACEPARENT)
-        && let Ok(trace) = HeaderValue::from_str(&trace.child().to_string())
-    {
-        request.headers_mut().insert(TRACEPARENT, trace);
     }
     let without_body = request.method() == Method::HEAD;
     *request.uri_mut() = Uri::from(path);
