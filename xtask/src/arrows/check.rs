@@ -56,7 +56,9 @@ pub(crate) fn check(graph: &Graph, rules: &Rules) -> Vec<Violation> {
             );
         }
         found.extend(rules.features.iter().flat_map(|rule| features(each, rule)));
-        found.extend(rules.absent.iter().filter_map(|rule| absent(each, graph, rule)));
+        let here = rules.absent.iter();
+        let here = here.filter(|rule| rule.from.iter().any(|from| covers(from, &each.folder)));
+        found.extend(here.filter_map(|rule| absent(each, graph, rule)));
     }
     found
 }
@@ -184,7 +186,7 @@ fn absent(from: &Crate, graph: &Graph, rule: &Absent) -> Option<Violation> {
             return Some(Violation {
                 edge: format!("{} -> {at}", from.folder),
                 problem: format!("by way of {}; that is {}", path.join(" -> "), rule.what),
-                allowed: "in no tree of this workspace with default features".to_owned(),
+                allowed: format!("in no tree of {}, with default features", rule.from.join(", ")),
                 why: rule.why,
             });
         }

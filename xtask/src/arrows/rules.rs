@@ -10,7 +10,7 @@ pub(crate) struct Rules {
     pub(crate) externals: &'static [External],
     /// Features that only some folders may turn on.
     pub(crate) features: &'static [Feature],
-    /// Crates that must be in no member's tree, however far down.
+    /// Crates that must not be in a member's tree, however far down.
     pub(crate) absent: &'static [Absent],
 }
 
@@ -62,9 +62,11 @@ pub(crate) struct Feature {
     pub(crate) why: &'static str,
 }
 
-/// Crates that no member may reach with its default features.
+/// Crates that members may not reach with their default features.
 pub(crate) struct Absent {
     pub(crate) what: &'static str,
+    /// Whose tree they must not be in.
+    pub(crate) from: &'static [&'static str],
     pub(crate) crates: &'static [&'static str],
     pub(crate) except: &'static [&'static str],
     pub(crate) why: &'static str,
@@ -168,9 +170,53 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[to("api"), to("host/*")],
             why: WHY_HOST,
         },
+        // Sockets and packets, for whatever is sent.
         Room {
-            folder: "shim/*",
-            may_use: &[to("api"), to("host/*"), to("shim/*"), to("e2e/golden")],
+            folder: "shim/channel",
+            may_use: &[to("e2e/golden")],
+            why: WHY_SHIM,
+        },
+        Room {
+            folder: "shim/protocol",
+            may_use: &[
+                to("api"),
+                to("host/compile"),
+                to("shim/channel"),
+                to("e2e/golden"),
+            ],
+            why: WHY_SHIM,
+        },
+        // It is started for each pod: small, and without what others are made of.
+        Room {
+            folder: "shim/launcher",
+            may_use: &[to("shim/channel")],
+            why: WHY_SHIM,
+        },
+        // What brings artifacts here and decides about them, nothing that runs them.
+        Room {
+            folder: "shim/daemon",
+            may_use: &[
+                to("api"),
+                to("host/admission"),
+                to("host/artifact"),
+                to("host/compile"),
+                to("host/compose"),
+                to("host/network"),
+                to("shim/channel"),
+                to("shim/protocol"),
+                to("e2e/golden"),
+            ],
+            why: WHY_SHIM,
+        },
+        Room {
+            folder: "shim/worker",
+            may_use: &[
+                to("api"),
+                to("host/compile"),
+                to("host/service"),
+                to("shim/channel"),
+                to("shim/protocol"),
+            ],
             why: WHY_SHIM,
         },
         // To say which image runs, it asks registries as pulls do: with the same credentials and the same bounds.
@@ -285,21 +331,47 @@ pub(crate) const RULES: Rules = Rules {
             why: WHY_COMPILER,
         },
     ],
-    absent: &[Absent {
-        what: "wasmtime's compiler",
-        crates: &[
-            "cranelift-*",
-            "winch-*",
-            "wasmtime-internal-cranelift",
-            "wasmtime-internal-winch",
-        ],
-        // Collections and a generator of enums that wasmtime's runtime shares with its compiler; no code generator in them.
-        except: &[
-            "cranelift-bforest",
-            "cranelift-bitset",
-            "cranelift-entity",
-            "cranelift-srcgen",
-        ],
-        why: WHY_COMPILER,
-    }],
+    absent: &[COMPILER, RUNTIME],
+};
+
+const COMPILER: Absent = Absent {
+    what: "wasmtime's compiler",
+    from: &["*"],
+    crates: &[
+        "cranelift-*",
+        "winch-*",
+        "wasmtime-internal-cranelift",
+        "wasmtime-internal-winch",
+    ],
+    // Collections and a generator of enums that wasmtime's runtime shares with its compiler; no code generator in them.
+    except: &[
+        "cranelift-bforest",
+        "cranelift-bitset",
+        "cranelift-entity",
+        "cranelift-srcgen",
+    ],
+    why: WHY_COMPILER,
+};
+
+const RUNTIME: Absent = Absent {
+    what: "wasmtime's runtime",
+    from: &[
+        "api",
+        "host/admission",
+        "host/artifact",
+        "host/compile",
+        "host/compose",
+        "host/network",
+        "host/redis",
+        "host/trigger",
+        "operator/*",
+        "shim/channel",
+        "shim/daemon",
+        "shim/launcher",
+        "shim/protocol",
+        "xtask",
+    ],
+    crates: &["wasmtime", "wasmtime-wasi", "wasmtime-wasi-http"],
+    except: &[],
+    why: "whoever holds privileges on a node or credentials of a cluster never runs a guest, so it links nothing that could",
 };

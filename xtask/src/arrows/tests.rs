@@ -314,3 +314,32 @@ fn the_compiler_is_found_however_deep() {
         .insert("wasmtime".to_owned(), ["cranelift-entity".to_owned()].into());
     assert_eq!(check(&graph, &RULES), []);
 }
+
+#[test]
+fn the_daemon_reaches_nothing_that_runs_guests() {
+    for (from, to) in [
+        ("shim/daemon", "host/service"),
+        ("shim/daemon", "host/engine"),
+        ("shim/daemon", "shim/worker"),
+        ("shim/protocol", "host/capability"),
+        ("shim/launcher", "api"),
+        ("shim/channel", "shim/protocol"),
+        ("shim/worker", "shim/daemon"),
+    ] {
+        let found = edges(vec![in_crate(from, vec![member(to)])]);
+        assert_eq!(found, [format!("{from} -> {to}")]);
+    }
+    // By a crate that it may use, and that others are free to change.
+    let mut graph = tree(&[
+        ("crate-of-shim/daemon", &["shoal-artifact"]),
+        ("shoal-artifact", &["wasmtime"]),
+    ]);
+    graph.crates = vec![in_crate("shim/daemon", vec![]), in_crate("host/service", vec![])];
+    let found = check(&graph, &RULES);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].edge, "shim/daemon -> wasmtime");
+    let path = "crate-of-shim/daemon -> shoal-artifact -> wasmtime";
+    assert!(found[0].problem.contains(path), "{}", found[0]);
+    graph.crates = vec![in_crate("shim/worker", vec![]), in_crate("cli", vec![])];
+    assert_eq!(check(&graph, &RULES), []);
+}
