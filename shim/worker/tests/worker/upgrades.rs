@@ -47,22 +47,27 @@ fn kept(address: SocketAddr) -> impl FnMut() -> std::io::Result<()> {
         reader
             .get_mut()
             .write_all(b"GET / HTTP/1.1\r\nhost: pod\r\n\r\n")?;
-        let (mut head, mut length, mut last) = (String::new(), 0, false);
+        let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let begin = head.len();
             if reader.read_line(&mut head)? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-            let line = head[begin..].trim_end().to_ascii_lowercase();
-            last |= line == "connection: close";
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
             }
         }
         if !head.starts_with("HTTP/1.1 200") {
             return Err(std::io::Error::other(head));
         }
-        reader.read_exact(&mut vec![0; length])?;
+        // The body comes in chunks, the last of which is empty.
+        assert!(head.contains("transfer-encoding: chunked"), "{head}");
+        loop {
+            let mut size = String::new();
+            reader.read_line(&mut size)?;
+            let size = usize::from_str_radix(size.trim_end(), 16).map_err(std::io::Error::other)?;
+            reader.read_exact(&mut vec![0; size + 2])?;
+            if size == 0 {
+                break;
+            }
+        }
+        let last = head.contains("connection: close");
         connection = Some(reader).filter(|_| !last);
         Ok(())
     }
