@@ -123,24 +123,23 @@ on() {
     run tests "$name" bash -c 'eval "$(scripts/cluster.sh env --name "$0")" && exec "$@"' "$cluster" "$@"
 }
 
-# cluster_test NAME TEST... [-- OPTION...]: the command for tests that need a cluster. Those that failed are tried once more. All of
-# them have the same features, so that what they share is built once.
+# cluster_test NAME THREADS TEST [OPTION...]: the command for tests that need a cluster. Those that failed are tried once more. All of
+# them have the same features, so that what they share is built once. They wait for kubelets most of the time: more threads than
+# processors. Those that need the cluster for themselves say so in their code.
 fuzzed=false fuzzing="fuzzing, $FUZZ_SECONDS s each"
 clusters=shoal-pods/cluster,shoal-operated/cluster,shoal-services/cluster,shoal-machines/nodes,shoal-machines/machines
 cluster_test() {
-    command=(scripts/again.sh "$1" cargo test --locked --no-fail-fast --workspace --features "$clusters")
-    shift
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do command+=(--test "$1") && shift; done
-    command+=(-- --test-threads 1 "${@:2}")
+    command=(scripts/again.sh "$1" cargo test --locked --no-fail-fast --workspace --features "$clusters" --test "$3" --
+        --test-threads "$2" "${@:4}")
 }
 
 # The tests of pods, on a cluster of their own; on another one where KUBECONFIG names it.
 pods() {
     local pods operator autoscale command
-    cluster_test pods pods && pods=("${command[@]}")
+    cluster_test pods 12 pods && pods=("${command[@]}")
     # kubelet (1.36) with figures from containerd ends where it finds a pod without an interface, as one that goes may be: for one test alone.
-    cluster_test operator operator -- --show-output --skip autoscale && operator=("${command[@]}")
-    cluster_test autoscaling operator -- --show-output autoscale && autoscale=("${command[@]}")
+    cluster_test operator 12 operator --show-output --skip autoscale && operator=("${command[@]}")
+    cluster_test autoscaling 1 operator --show-output autoscale && autoscale=("${command[@]}")
     if [ -n "${KUBECONFIG:-}" ]; then
         run tests "pods on the cluster of $KUBECONFIG" "${pods[@]}"
         run tests "operator on the cluster of $KUBECONFIG" "${operator[@]}"
@@ -175,10 +174,10 @@ has_machines() { [ "$(id -u)" = 0 ] && [ "$(uname -m)" = x86_64 ]; }
 # most of the time, the machines, which compute.
 installed() {
     local machines nodes chart end command
-    cluster_test machines machines && machines=("${command[@]}")
-    cluster_test nodes nodes && nodes=("${command[@]}")
-    cluster_test chart services && chart=("${command[@]}")
-    cluster_test "the chart's end" services-end && end=("${command[@]}")
+    cluster_test machines 2 machines && machines=("${command[@]}")
+    cluster_test nodes 1 nodes && nodes=("${command[@]}")
+    cluster_test chart 4 services && chart=("${command[@]}")
+    cluster_test "the chart's end" 1 services-end && end=("${command[@]}")
     local images=true
     if [ -z "${KUBECONFIG:-}" ]; then
         ended more

@@ -9,11 +9,13 @@
 
 pub mod guests;
 pub mod load;
+pub mod lock;
 pub mod manifest;
 pub mod node;
 pub mod space;
 
 pub use load::Load;
+pub use lock::{exclusive, shared};
 pub use shoal_conformance::http;
 pub use space::{Space, until};
 

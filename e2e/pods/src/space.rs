@@ -1,5 +1,6 @@
 //! A namespace of Kubernetes for one test, gone with it.
 
+use crate::lock::{Shared, shared};
 use crate::{cluster, http};
 use serde_json::{Value, json};
 use shoal_cluster::{LocalNode, Node};
@@ -15,15 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Space {
     /// Its name.
     pub name: String,
+    /// Given back after the namespace's deletion was asked for.
+    _shared: Shared<'static>,
 }
 
 impl Space {
-    /// A new one, whose name begins with `purpose`.
+    /// A new one, whose name begins with `purpose`. Waits while another test has the cluster for itself.
     pub fn new(purpose: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let space = Self {
             name: format!("{purpose}-{}-{number}", std::process::id()),
+            _shared: shared(),
         };
         space.kubectl(&["create", "namespace", &space.name]);
         space

@@ -1,5 +1,6 @@
-//! What the operator promises, on a real cluster, a module for each subject. What they share is in `shoal_operated`. One at a time
-//! (`--test-threads 1`): some count what the API server is asked.
+//! What the operator promises, on a real cluster, a module for each subject. What they share is in `shoal_operated`. They run side by
+//! side (`--test-threads 12`), each with an operator of its own, which has a way of its own to the API server and looks after the
+//! test's namespaces alone. One that loads the whole cluster is alone by `exclusive()`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shoal_operated::manifest::service;
 use shoal_operated::{Operator, ready};
-use shoal_pods::{Space, cluster, guests};
+use shoal_pods::{Space, cluster, exclusive, guests};
 use std::time::{Duration, Instant};
 
 /// How long may pass without one more being ready.
@@ -56,6 +56,7 @@ fn what_others_set_survives_a_hundred_reconciliations() {
 #[test]
 fn many_services_cost_few_requests_and_nothing_at_rest() {
     let count = many();
+    let alone = exclusive();
     let space = Space::new("many");
     let operator = Operator::start("a", &[&space.name]);
     let image = guests::image("http_hello");
@@ -112,7 +113,8 @@ fn many_services_cost_few_requests_and_nothing_at_rest() {
         ready_at[count - 1].as_secs_f64(),
     );
     let writes_each = of(&|it| it.writes());
-    // At rest.
+    // At rest, beside others: only what this operator does is counted.
+    let _shared = alone.share();
     std::thread::sleep(Duration::from_secs(10));
     operator.proxy.clear();
     let full = operator.memory();

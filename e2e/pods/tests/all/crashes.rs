@@ -3,7 +3,7 @@
 use serde_json::json;
 use shoal_cluster::LocalNode;
 use shoal_pods::manifest::pod;
-use shoal_pods::{Load, Space, cluster, guests, node, space, until};
+use shoal_pods::{Load, Space, cluster, exclusive, guests, node, space, until};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ fn a_worker_that_dies_takes_its_own_trust_domain_alone_and_comes_back() {
 
 #[test]
 fn the_daemon_dies_and_no_request_is_missed() {
+    let _alone = exclusive();
     let space = Space::new("daemon");
     let address = serving(&space);
     let before = node::daemon(home());
@@ -73,6 +74,7 @@ fn the_daemon_dies_and_no_request_is_missed() {
 
 #[test]
 fn containerd_and_kubelet_die_and_no_request_is_missed() {
+    let _alone = exclusive();
     for program in ["containerd", "kubelet"] {
         let space = Space::new(program);
         let address = serving(&space);

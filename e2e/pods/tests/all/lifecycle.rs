@@ -3,11 +3,12 @@
 use serde_json::json;
 use shoal_pods::manifest::{busybox, deployment, job, pod, service};
 use shoal_pods::node::Traces;
-use shoal_pods::{Space, cluster, guests, until};
+use shoal_pods::{Space, cluster, exclusive, guests, until};
 use std::collections::BTreeSet;
 
 #[test]
 fn a_pod_a_deployment_behind_a_service_and_a_job_run_and_leave_nothing() {
+    let _alone = exclusive();
     // Whatever an earlier test's namespace still holds goes first: a keeper and a daemon stay with the node, once they are started.
     let first = Space::new("first");
     for node in &cluster().nodes {

@@ -1,5 +1,6 @@
-//! Pods of components on a real cluster, a module for each subject. What they share is in `shoal_pods`. One at a time
-//! (`--test-threads 1`): some look at all that a node holds, some kill what all pods of a node depend on.
+//! Pods of components on a real cluster, a module for each subject. What they share is in `shoal_pods`. They run side by side
+//! (`--test-threads 12`: they wait for kubelets most of the time), each in namespaces of its own; one that looks at all that a node holds,
+//! or kills what all pods of a node depend on, is alone by `exclusive()`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,7 +3,7 @@
 use serde_json::json;
 use shoal_pods::manifest::deployment;
 use shoal_pods::node::processes;
-use shoal_pods::{Space, cluster, guests, http, space};
+use shoal_pods::{Space, cluster, exclusive, guests, http, space};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -67,22 +67,19 @@ fn run(replicas: u32) -> BTreeMap<String, i64> {
 }
 
 #[test]
-fn a_hundred_pods_are_not_one_process_more() {
-    let more = run(100);
+fn five_hundred_pods_of_a_node_answer_and_are_not_one_process_more() {
+    let _alone = exclusive();
+    let more = run(500);
+    // What pods run in. Somebody may run `shoal` on this machine meanwhile.
     let ours: Vec<_> = more
         .iter()
         .filter(|(name, more)| {
             **more > 0
-                && ["shoal", "containerd-shim", "pause", "runc"]
+                && ["shoald", "shoal-worker", "containerd-shim", "pause", "runc"]
                     .iter()
                     .any(|it| name.starts_with(it))
         })
         .collect();
-    println!("processes more than before 100 pods: {more:?}");
+    println!("processes more than before 500 pods: {more:?}");
     assert!(ours.is_empty(), "{ours:?}");
-}
-
-#[test]
-fn five_hundred_pods_of_a_node_are_ready_and_answer() {
-    println!("processes more than before 500 pods: {:?}", run(500));
 }

@@ -64,8 +64,8 @@ fn pod(space: &Space, service: &str) -> Value {
 }
 
 fn space(purpose: &str) -> Space {
-    installed();
     let space = Space::new(purpose);
+    installed();
     space.apply(&busybox("client", &cluster().registry));
     space.ready("client");
     space

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shoal_pods::manifest::busybox;
-use shoal_pods::{Space, cluster, guests};
+use shoal_pods::{Space, cluster, exclusive, guests, shared};
 use shoal_services::chart::{NEW_FIELD, earlier, folder};
 use shoal_services::helm::{helm, kubectl};
 use shoal_services::installation::{INSTALLER_NAMESPACE, NAMESPACE, RELEASE, on_all_nodes};
@@ -12,8 +12,8 @@ const CRD: &str = "wasmservices.shoal.dev";
 
 #[test]
 fn a_service_answers_after_helm_install_and_kubectl_apply() {
-    installed();
     let space = Space::new("install");
+    installed();
     space.apply(&manifest::service("greeter", &guests::image("http_hello")));
     space.kubectl(&["wait", "--for=condition=Ready", "wsvc/greeter", "--timeout=120s"]);
     space.apply(&busybox("client", &cluster().registry));
@@ -40,6 +40,7 @@ fn a_service_answers_after_helm_install_and_kubectl_apply() {
 
 #[test]
 fn helm_test_runs_a_component_that_reaches_the_operator() {
+    let _shared = shared();
     installed();
     let said = helm(&["test", RELEASE, "-n", NAMESPACE, "--logs", "--timeout", "3m"]);
     assert!(said.contains("Phase:") && said.contains("Succeeded"), "{said}");
@@ -48,6 +49,7 @@ fn helm_test_runs_a_component_that_reaches_the_operator() {
 
 #[test]
 fn the_operator_keeps_to_restricted_and_the_installer_holds_no_token() {
+    let _shared = shared();
     installed();
     let list = |namespace: &str| cluster().kubectl.get(&["pods", "-n", namespace]).unwrap();
     let operators = list(NAMESPACE);
@@ -78,6 +80,7 @@ fn the_operator_keeps_to_restricted_and_the_installer_holds_no_token() {
 
 #[test]
 fn an_upgrade_brings_the_new_definition_and_ends_no_pod() {
+    let _alone = exclusive();
     let installation = installed();
     let earlier = earlier();
     installation.upgrade_to(earlier.path());

@@ -1,5 +1,5 @@
-//! The chart on a real cluster, a module for each subject. What they share is in `shoal_services`. One at a time (`--test-threads 1`):
-//! some change what is installed for all.
+//! The chart on a real cluster, a module for each subject. What they share is in `shoal_services`. They run side by side
+//! (`--test-threads 4`); one that changes what is installed for all is alone by `exclusive()`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

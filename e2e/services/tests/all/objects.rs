@@ -14,8 +14,8 @@ const KINDS: [&str; 5] = [
 
 #[test]
 fn what_a_service_needs_comes_changes_and_goes() {
-    installed();
     let space = Space::new("objects");
+    installed();
     // A reference to each kind, and a Secret that opens a registry.
     space.apply(&json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"greeting": "hello"},
@@ -69,8 +69,8 @@ fn what_a_service_needs_comes_changes_and_goes() {
 
 #[test]
 fn a_service_that_nobody_calls_any_more_becomes_a_job_and_back() {
-    installed();
     let space = Space::new("jobs");
+    installed();
     let http = manifest::service("report", &guests::image("http_hello"));
     space.apply(&http);
     space.kubectl(&["wait", "--for=condition=Ready", "wsvc/report", "--timeout=120s"]);
@@ -101,8 +101,8 @@ fn a_service_that_nobody_calls_any_more_becomes_a_job_and_back() {
 
 #[test]
 fn a_schedule_comes_changes_and_goes() {
-    installed();
     let space = Space::new("schedules");
+    installed();
     let without = manifest::service("report", &guests::image("http_hello"));
     let mut report = without.clone();
     let program = json!({"name": "program", "image": guests::image("command_hello")});
