@@ -145,9 +145,13 @@ impl Error {
                 StartErrorKind::InvalidPod
             }
             Self::Artifact { .. } | Self::Unlinked(_) | Self::Compiler(_) => StartErrorKind::InvalidImage,
-            Self::NoVolume { .. } | Self::Storage { .. } | Self::Directory { .. } | Self::Users { .. } => {
-                StartErrorKind::VolumeUnavailable
-            }
+            Self::NoVolume { .. }
+            | Self::Storage { .. }
+            | Self::Directory { .. }
+            | Self::Users { .. }
+            | Self::VolumeTimeout { .. }
+            | Self::VolumesHang { .. }
+            | Self::VolumeThread(_) => StartErrorKind::VolumeUnavailable,
             Self::Listen { .. } => StartErrorKind::PortUnavailable,
             Self::DidNotStart { .. } => StartErrorKind::DidNotStart,
             Self::NotFound { .. }
