@@ -65,7 +65,7 @@ fn now() -> u64 {
 }
 
 /// What this thread has computed since it started (`CLOCK_THREAD_CPUTIME_ID`, clock_gettime(2)).
-fn computed() -> Duration {
+pub(crate) fn computed() -> Duration {
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(clock).unwrap_or_default()
 }

@@ -7,19 +7,22 @@
 //!    └─ most of the component's calls compute ───────────────────────────┘
 //! ```
 //!
-//! So however many guests compute, a request that can be answered at once is. What the lane has of the processors is in `threads`.
+//! So however many guests compute, a request that can be answered at once is. What the lane has of the processors is in `threads`, and whose
+//! turn it is in `turns`: services have the same time there, however many calls each has.
 
 mod threads;
+mod turns;
 
 pub(crate) use threads::tick;
 
-use crate::Meter;
+use crate::{Meter, Share};
 use async_task::Task;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use threads::{Lane, lane};
 use tokio::runtime::Handle;
@@ -87,7 +90,7 @@ where
         if let Place::Door(call) = place {
             threads::rest();
             place = match other_lane(this.meter.computes()) {
-                Some(lane) => Place::Lane(go(lane, call, false)),
+                Some(lane) => Place::Lane(go(lane, this.meter.share(), call, false)),
                 None => Place::Here(call),
             };
         }
@@ -99,7 +102,7 @@ where
             }
             // Where there is no lane it goes on here: it has asked to be woken.
             place = match other_lane(computed) {
-                Some(lane) => Place::Lane(go(lane, call, true)),
+                Some(lane) => Place::Lane(go(lane, this.meter.share(), call, true)),
                 None => Place::Here(call),
             };
         }
@@ -128,12 +131,12 @@ fn watch<F: Future + Unpin>(call: &mut F, cx: &mut Context<'_>) -> (Poll<F::Outp
 }
 
 /// A call goes on in the lane; what came of it, and whether it computed for more than a moment there, or had before.
-fn go<F>(lane: &'static Lane, mut call: F, mut computed: bool) -> Task<(F::Output, bool)>
+fn go<F>(lane: &'static Lane, share: &Arc<Share>, mut call: F, mut computed: bool) -> Task<(F::Output, bool)>
 where
     F: Future<Output: Send> + Send + Unpin + 'static,
 {
     let runtime = Handle::try_current();
-    lane.spawn(async move {
+    lane.spawn(Arc::clone(share), async move {
         let output = poll_fn(|cx| {
             let _runtime = runtime.as_ref().map(Handle::enter);
             let (polled, now) = watch(&mut call, cx);

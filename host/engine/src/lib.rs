@@ -10,6 +10,7 @@ mod load;
 mod meter;
 mod pool;
 mod profile;
+mod share;
 mod swap;
 mod ticker;
 mod untyped;
@@ -23,9 +24,11 @@ pub use load::Loaded;
 pub use meter::Meter;
 pub use pool::{Permit, PoolOptions, PoolStats};
 pub use profile::{Variant, config};
+pub use share::Share;
 pub use untyped::is_hostcall_fuel;
 
 use pool::Slots;
+use share::Shares;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use wasmtime::Store;
@@ -42,6 +45,7 @@ struct Shared {
     options: PoolOptions,
     plain: OnceLock<Engine>,
     concurrent: OnceLock<Engine>,
+    shares: Shares,
 }
 
 impl Engines {
@@ -53,8 +57,14 @@ impl Engines {
                 options,
                 plain,
                 concurrent,
+                shares: Shares::default(),
             }),
         }
+    }
+
+    /// What `service` may use of the pools and of the lane beside others. Whoever asks again while it is held has the same.
+    pub fn share(&self, service: &str) -> Arc<Share> {
+        self.shared.shares.get(service)
     }
 
     /// The engine that runs components of this variant.
@@ -90,7 +100,11 @@ impl Engine {
             slots: options.slots,
             source,
         })?;
-        let slots = Arc::new(Slots::new(options.slots));
+        let pool = match variant {
+            Variant::Plain => 0,
+            Variant::Concurrent => 1,
+        };
+        let slots = Slots::new(options.slots, pool);
         ticker::watch(inner.weak(), Arc::downgrade(&slots));
         Ok(Self { inner, slots })
     }
@@ -109,9 +123,14 @@ impl Engine {
         load::load(self, compiled)
     }
 
-    /// Waits for room in the pool for one instance of `component`.
-    pub async fn acquire(&self, component: &Loaded) -> Permit {
-        self.slots.acquire(component.weight()).await
+    /// Guarantees some of the pool to a service, as long as its share exists.
+    pub fn join(&self, share: &Share) {
+        share.seat(&self.slots);
+    }
+
+    /// Waits for room in the pool for one instance of `component`, of the service that has `share`.
+    pub async fn acquire(&self, share: &Arc<Share>, component: &Loaded) -> Permit {
+        self.slots.acquire(share, component.weight()).await
     }
 
     /// A store whose memory, CPU time and tables are bounded by the [`Limiter`] in its data.

@@ -1,7 +1,7 @@
 //! The only door through which native code enters the process. Where compiled files come from and how they are named is decided
 //! by `artifact`; who makes them, by `compile`.
 
-use crate::{Engine, EngineError, pool::Slots, untyped};
+use crate::{Engine, EngineError, PoolOptions, untyped};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use wasmtime::component::Component;
@@ -30,8 +30,8 @@ pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Loaded, EngineError> 
     let Some(needs) = component.resources_required() else {
         return Err(EngineError::ImportsModules);
     };
-    let weight = Slots::weight(needs.num_memories, needs.num_tables);
-    let most = engine.slots.most();
+    let weight = PoolOptions::weight(needs.num_memories, needs.num_tables);
+    let most = PoolOptions::most(engine.slots.total());
     if weight > most {
         return Err(EngineError::TooLarge {
             memories: needs.num_memories,

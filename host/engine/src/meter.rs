@@ -1,5 +1,7 @@
 //! What the instances of one component use together, for whoever reports it. What one of them may use is in `limiter`.
 
+use crate::Share;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,12 +13,26 @@ pub struct Meter {
     memory: AtomicU64,
     /// How many more of the last calls computed than did not: up to [`MANY`].
     computed: AtomicU8,
+    share: Arc<Share>,
 }
 
 /// Calls after which it is clear what a component's calls are like.
 const MANY: u8 = 8;
 
 impl Meter {
+    /// Counters of a component of the service that `share` belongs to.
+    pub fn new(share: Arc<Share>) -> Self {
+        Self {
+            share,
+            ..Self::default()
+        }
+    }
+
+    /// What its service may use beside others.
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
     /// CPU time since the component was started.
     pub fn cpu(&self) -> Duration {
         Duration::from_nanos(self.cpu.load(Ordering::Relaxed))

@@ -1,9 +1,13 @@
-//! Slots for instances: how many there are, who waits for one, and how they are cleaned between guests.
+//! Slots for instances: how many there are, and how they are cleaned between guests. Who gets one is decided in `scheduler`, and who waits
+//! waits in `slots`.
+
+mod scheduler;
+mod slots;
+
+pub use slots::Permit;
+pub(crate) use slots::{Seat, Slots};
 
 use crate::swap;
-use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Tables for each memory of the pool: a component from a language toolchain has one memory and two tables.
@@ -63,59 +67,16 @@ pub(crate) fn strategy(options: &PoolOptions) -> InstanceAllocationStrategy {
     InstanceAllocationStrategy::Pooling(pool)
 }
 
-/// The queue in front of the pool. Wasmtime answers an exhausted pool with an error; here the next instance waits.
-pub(crate) struct Slots {
-    total: u32,
-    free: Arc<Semaphore>,
-}
-
-impl Slots {
-    pub(crate) fn new(total: u32) -> Self {
-        Self {
-            total,
-            free: Arc::new(Semaphore::new(total as usize)),
-        }
-    }
-
-    pub(crate) async fn acquire(&self, weight: u32) -> Permit {
-        let permit = match Arc::clone(&self.free).try_acquire_many_owned(weight) {
-            Ok(permit) => Some(permit),
-            // The semaphore is never closed, so an error can't happen; a permit without a slot would still be safe, since
-            // wasmtime counts for itself.
-            Err(_) => Arc::clone(&self.free).acquire_many_owned(weight).await.ok(),
-        };
-        // Pairs with the fence of the ticker, which goes to sleep only after it has seen every slot free.
-        fence(Ordering::SeqCst);
-        crate::ticker::wake();
-        Permit { _slots: permit }
-    }
-
-    pub(crate) fn idle(&self) -> bool {
-        self.free.available_permits() == self.total as usize
-    }
-
-    pub(crate) fn stats(&self) -> PoolStats {
-        let free = u32::try_from(self.free.available_permits()).unwrap_or(self.total);
-        PoolStats {
-            slots: self.total,
-            free,
-        }
-    }
-
+impl PoolOptions {
     /// Slots that a component takes which has this many memories and tables.
     pub(crate) fn weight(memories: u32, tables: u32) -> u32 {
         memories.max(tables.div_ceil(TABLES_PER_SLOT)).max(1)
     }
 
     /// The most memories that fit: of the pool as a whole, and of one component.
-    pub(crate) fn most(&self) -> u32 {
-        self.total.min(MAX_MEMORIES)
+    pub(crate) fn most(total: u32) -> u32 {
+        total.min(MAX_MEMORIES)
     }
-}
-
-/// Room in the pool for one instance. Drop it after the store.
-pub struct Permit {
-    _slots: Option<OwnedSemaphorePermit>,
 }
 
 #[cfg(test)]
@@ -124,27 +85,9 @@ mod tests {
 
     #[test]
     fn a_toolchains_component_takes_one_slot() {
-        assert_eq!(Slots::weight(1, 2), 1);
-        assert_eq!(Slots::weight(0, 0), 1);
-        assert_eq!(Slots::weight(10, 20), 10);
-        assert_eq!(Slots::weight(1, 9), 3);
-    }
-
-    #[tokio::test]
-    async fn a_full_pool_makes_the_next_wait() {
-        let slots = Arc::new(Slots::new(2));
-        let first = slots.acquire(2).await;
-        assert_eq!(slots.stats().free, 0);
-        let waiting = tokio::spawn({
-            let slots = Arc::clone(&slots);
-            async move { slots.acquire(1).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        drop(first);
-        let second = waiting.await.expect("the waiting task");
-        assert!(!slots.idle());
-        drop(second);
-        assert!(slots.idle());
+        assert_eq!(PoolOptions::weight(1, 2), 1);
+        assert_eq!(PoolOptions::weight(0, 0), 1);
+        assert_eq!(PoolOptions::weight(10, 20), 10);
+        assert_eq!(PoolOptions::weight(1, 9), 3);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Live<I> {
     uses: u32,
     since: Instant,
     // After the store: its slot is free only then.
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// The instances of one component.
@@ -69,17 +69,17 @@ impl<T: Template> Instances<T> {
                 instance,
                 uses: 0,
                 since: Instant::now(),
-                _permit: permit,
+                permit,
             }),
             Err(error) => Err(unit.fault(&error, &store)),
         }
     }
 
-    /// Gives back an instance that ended its request well.
+    /// Gives back an instance that ended its request well. It is not kept where others wait for its slots.
     pub(crate) fn give_back(&self, mut live: Live<T::Instance>) {
         let Some(reuse) = self.reuse else { return };
         live.uses += 1;
-        if live.uses < reuse.max_requests {
+        if live.uses < reuse.max_requests && !live.permit.is_wanted() {
             live.since = Instant::now();
             self.idle().push(live);
         }

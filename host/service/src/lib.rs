@@ -32,6 +32,7 @@ mod respond;
 mod response;
 mod runtime;
 mod stores;
+mod sweeper;
 mod triggers;
 mod unit;
 mod values;

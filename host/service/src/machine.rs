@@ -10,6 +10,7 @@ use crate::links::{Binding, Offer, Want, bindings, is_own, offers, wants};
 use crate::prepare::{admit, exports};
 use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
+use crate::sweeper::{Sweep, Sweeper};
 use crate::unit::Unit;
 use crate::world::{EventWorld, World};
 use crate::{Program, ServiceError};
@@ -18,7 +19,7 @@ use shoal_capability::GrantsBuilder;
 use shoal_compile::{Description, Variant};
 use shoal_engine::{Engine, EngineError, Engines, PoolOptions};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Engines and code of a process.
@@ -100,7 +101,7 @@ impl Machine {
         };
         let failed = |error| ServiceError::link(&component.name, error);
         let linked = recipe.linked().map_err(failed)?;
-        let unit = Arc::new(unit(service, component, engine, grants)?);
+        let unit = Arc::new(self.unit(service, component, engine, grants)?);
         let wants = wants(&recipe.bindings, linked.loaded.component());
         let offers = match callers.services {
             true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
@@ -200,8 +201,23 @@ impl Machine {
             .code
             .linked(&engine, &ready.compiled, description, 1, &[])
             .map_err(|error| ServiceError::link(&component.name, error))?;
-        let unit = unit(service, component, engine, grants)?;
+        let unit = self.unit(service, component, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))
+    }
+
+    fn unit(
+        &self,
+        service: &str,
+        component: &Component,
+        engine: Engine,
+        grants: GrantsBuilder,
+    ) -> Result<Unit, ServiceError> {
+        let grants = grants.build().map_err(|source| ServiceError::Capability {
+            component: component.name.clone(),
+            source,
+        })?;
+        let share = self.engines.share(service);
+        Ok(Unit::new(service, component, engine, grants, share))
     }
 
     fn engine(&self, component: &Component, ready: &Ready) -> Result<Engine, ServiceError> {
@@ -215,24 +231,6 @@ impl Machine {
             source,
         })
     }
-}
-
-fn unit(
-    service: &str,
-    component: &Component,
-    engine: Engine,
-    grants: GrantsBuilder,
-) -> Result<Unit, ServiceError> {
-    let grants = grants.build().map_err(|source| ServiceError::Capability {
-        component: component.name.clone(),
-        source,
-    })?;
-    Ok(Unit::new(service, component, engine, grants))
-}
-
-/// What can be unmapped while nobody uses it.
-trait Sweep: Send + Sync + 'static {
-    fn sweep(&self);
 }
 
 impl Sweep for HttpComponent {
@@ -250,43 +248,6 @@ impl Sweep for EventComponent {
 impl Sweep for Exported {
     fn sweep(&self) {
         self.resident.sweep();
-    }
-}
-
-/// Looks at all components from time to time and unmaps those that were not used.
-struct Sweeper {
-    every: Duration,
-    components: Arc<Mutex<Vec<Weak<dyn Sweep>>>>,
-    started: OnceLock<()>,
-}
-
-impl Sweeper {
-    fn new(every: Duration) -> Self {
-        Self {
-            every,
-            components: Arc::default(),
-            started: OnceLock::new(),
-        }
-    }
-
-    fn add<S: Sweep>(&self, component: &Arc<S>) {
-        let component: Weak<dyn Sweep> = Arc::downgrade(component) as _;
-        lock(&self.components).push(component);
-        self.started.get_or_init(|| {
-            let (every, components) = (self.every, Arc::downgrade(&self.components));
-            tokio::spawn(async move {
-                loop {
-                    tokio::time::sleep(every).await;
-                    let Some(components) = components.upgrade() else {
-                        return;
-                    };
-                    lock(&components).retain(|component| {
-                        let component = component.upgrade();
-                        component.inspect(|it| it.sweep()).is_some()
-                    });
-                }
-            });
-        });
     }
 }
 

@@ -4,7 +4,7 @@ use crate::admission::Admission;
 use crate::limits::UnitLimits;
 use shoal_api::Component;
 use shoal_capability::{CallContext, Grants, RequestId, State};
-use shoal_engine::{Engine, Fault, Limiter, Loaded, Meter, Permit};
+use shoal_engine::{Engine, Fault, Limiter, Loaded, Meter, Permit, Share};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,8 +56,16 @@ pub struct Usage {
 }
 
 impl Unit {
-    pub(crate) fn new(service: &str, component: &Component, engine: Engine, grants: Arc<Grants>) -> Self {
+    /// `share` is what all components of the service have together.
+    pub(crate) fn new(
+        service: &str,
+        component: &Component,
+        engine: Engine,
+        grants: Arc<Grants>,
+        share: Arc<Share>,
+    ) -> Self {
         let first_request = std::hash::RandomState::new().build_hasher().finish();
+        engine.join(&share);
         Self {
             service: service.to_owned(),
             component: component.name.clone(),
@@ -65,7 +73,7 @@ impl Unit {
             grants,
             limits: UnitLimits::from(&component.limits),
             admission: Admission::new(component.limits.concurrency, component.limits.queue_length),
-            meter: Arc::default(),
+            meter: Arc::new(Meter::new(share)),
             first_request,
             next_request: AtomicU64::new(first_request),
         }
@@ -95,7 +103,7 @@ impl Unit {
 
     /// Room in the pool, and a store for a new instance.
     pub(crate) async fn store(&self, loaded: &Loaded, cause: Cause) -> (Permit, Store<State>) {
-        let permit = self.engine.acquire(loaded).await;
+        let permit = self.engine.acquire(self.meter.share(), loaded).await;
         let limiter = Limiter::new(self.limits.instance, Arc::clone(&self.meter));
         let mut state = State::new(Arc::clone(&self.grants), cause.id, limiter);
         state.set_context(cause.context);

@@ -65,7 +65,7 @@ impl Template {
     }
 
     async fn room(&self) -> Room {
-        let permit = self.engine.acquire(&self.loaded).await;
+        let permit = self.engine.acquire(self.meter.share(), &self.loaded).await;
         // The defaults of a manifest.
         let limits = Limits {
             memory: 64 << 20,

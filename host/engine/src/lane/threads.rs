@@ -7,14 +7,15 @@
 //! That alone would let them starve where answers at once keep all processors busy. So a lane that has waited for [`PATIENCE`] is noticed
 //! at a tick, and one of those others rests for as long as a turn takes.
 
-use crate::cpu::TICK;
+use super::turns::Turns;
+use crate::Share;
+use crate::cpu::{TICK, computed};
 use async_task::{Runnable, Task};
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 /// Ticks without any turn in the lane after which others make room for one: it has a fifth of one processor at the least.
 const PATIENCE: u32 = 4;
@@ -28,7 +29,7 @@ thread_local! {
 /// Calls that wait for their turn, and those who give it to them.
 #[derive(Default)]
 pub(super) struct Lane {
-    queue: Mutex<VecDeque<Runnable>>,
+    queue: Mutex<Turns<Runnable>>,
     more: Condvar,
     /// Calls that wait for a turn, or have it.
     eager: AtomicUsize,
@@ -100,38 +101,47 @@ pub(crate) fn tick() {
 }
 
 impl Lane {
-    /// Runs `call` to its end, or until what is returned is dropped. A panic in it is that of who waits for it.
-    pub(super) fn spawn<F>(&'static self, call: F) -> Task<F::Output>
+    /// Runs `call` to its end, on the time of its share, or until what is returned is dropped. A panic in it is that of who waits for it.
+    pub(super) fn spawn<F>(&'static self, share: Arc<Share>, call: F) -> Task<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
         let (runnable, task) = async_task::Builder::new()
             .propagate_panic(true)
-            .spawn(|()| call, |runnable| self.wait(runnable));
+            .spawn(|()| call, move |runnable| self.wait(&share, runnable));
         runnable.schedule();
         task
     }
 
-    fn wait(&self, runnable: Runnable) {
+    fn wait(&self, share: &Share, runnable: Runnable) {
         self.eager.fetch_add(1, Ordering::Relaxed);
-        lock(&self.queue).push_back(runnable);
+        lock(&self.queue).push(share.id(), share.weight(), runnable);
         self.more.notify_one();
     }
 
     fn work(&self) -> ! {
+        let mut queue = lock(&self.queue);
+        let mut before = computed();
         loop {
-            let next = self
+            queue = self
                 .more
-                .wait_while(lock(&self.queue), |queue| queue.is_empty())
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
-            let Some(runnable) = next else { continue };
+                .wait_while(queue, |queue| queue.is_empty())
+                .unwrap_or_else(PoisonError::into_inner);
+            let Some((share, runnable)) = queue.next() else {
+                continue;
+            };
+            drop(queue);
             // What a call panics with goes to who waits for it; here it would be a destructor that does.
             if catch_unwind(AssertUnwindSafe(|| runnable.run())).is_err() {
                 tracing::error!("a call that was dropped panicked");
             }
             self.turns.fetch_add(1, Ordering::Relaxed);
             self.eager.fetch_sub(1, Ordering::Relaxed);
+            let after = computed();
+            let nanos = u64::try_from((after - before).as_nanos()).unwrap_or(u64::MAX);
+            before = after;
+            queue = lock(&self.queue);
+            queue.ran(share, nanos);
         }
     }
 }
@@ -182,7 +192,7 @@ mod tests {
         // SAFETY: it takes no pointer.
         #[allow(unsafe_code, reason = "no library wraps sched_getscheduler")]
         let call = async move { sender.send((in_lane(), unsafe { libc::sched_getscheduler(0) })) };
-        lane.spawn(call).detach();
+        lane.spawn(Arc::default(), call).detach();
         assert_eq!(policy.recv(), Ok((true, libc::SCHED_IDLE)));
     }
 
