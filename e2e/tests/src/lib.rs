@@ -47,3 +47,18 @@ pub async fn until<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T 
     })
     .await
 }
+
+/// Allows this process, and those that it starts, as many descriptors as it can get; fails where these are fewer than `needed`.
+pub fn raise_descriptors(needed: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    let all = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, all).expect("raise a soft limit");
+    assert!(
+        most.is_none_or(|most| most >= needed as u64),
+        "`ulimit -Hn` is {most:?}; the test needs {needed}"
+    );
+}

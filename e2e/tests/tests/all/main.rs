@@ -23,6 +23,7 @@ mod persistent;
 mod registry;
 mod service_links;
 mod services;
+mod shares;
 mod shutdown;
 mod sockets;
 mod stores;

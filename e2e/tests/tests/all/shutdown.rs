@@ -107,19 +107,42 @@ async fn slow_and_silent_clients_keep_nobody_waiting() {
             2 => "GET / HTTP/1.1\r\nhost: x\r\nx-never-ends: aaaa",
             _ => "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         };
-        raw.write(beginning).await;
+        assert!(raw.write(beginning).await);
         slow.push(raw);
     }
-    for round in 0..50 {
+    for _ in 0..50 {
+        // Each fails where it gets no answer.
         get(shoal.address(), "/").await.is(200, "hello, world\n");
         for raw in slow.iter_mut().skip(2).step_by(4) {
-            raw.write("a").await;
+            assert!(raw.write("a").await, "closed before its time");
         }
-        assert!(round < 50);
     }
-    // Whose head comes late is answered all the same.
+    // One whose head comes late is answered all the same.
     let mut late = slow.swap_remove(1);
-    late.write("P/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(late.write("P/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await);
+    assert!(late.read_to_end().await.contains("hello, world\n"));
+}
+
+#[tokio::test]
+async fn when_all_connections_are_silent_new_ones_are_served() {
+    /// As many as `shoal up` keeps.
+    const MOST: usize = 10_000;
+    shoal_e2e::raise_descriptors(MOST + 1_000);
+    let shoal = Shoal::up(&single("hello", "http_hello", json!({}))).await;
+    let mut silent = Vec::new();
+    for _ in 0..MOST {
+        silent.push(Raw::connect(shoal.address()).await);
+    }
+    for _ in 0..100 {
+        get(shoal.address(), "/").await.is(200, "hello, world\n");
+    }
+    // Those that were silent for longest made room.
+    assert_eq!(silent[0].read_to_end().await, "");
+    let late = &mut silent[MOST - 1];
+    assert!(
+        late.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+    );
     assert!(late.read_to_end().await.contains("hello, world\n"));
 }
 
