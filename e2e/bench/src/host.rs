@@ -3,7 +3,7 @@
 use crate::corpus::Corpus;
 use crate::figures::Figures;
 use crate::process::{self, Server, free_address};
-use crate::{machine, neighbours, throughput};
+use crate::{greedy, machine, neighbours, throughput};
 use anyhow::{Context, ensure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
     services: Vec<usize>,
     /// Parts to run.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [What::Throughput, What::Inside, What::Neighbours])]
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [What::Throughput, What::Inside, What::Neighbours, What::Greedy])]
     only: Vec<What>,
 }
 
@@ -63,6 +63,8 @@ enum What {
     Inside,
     /// A service among hostile ones.
     Neighbours,
+    /// A service among greedy ones.
+    Greedy,
 }
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -87,15 +89,18 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     if options.only.contains(&What::Inside) {
         inside(options, &hello, &mut figures).await?;
     }
+    let plan = neighbours::Plan {
+        corpus: &options.folder,
+        guests: &std::path::absolute(&options.guests)?,
+        rounds: options.rounds,
+        time: Duration::from_secs(options.seconds),
+        connections: options.connections.clone(),
+    };
     if options.only.contains(&What::Neighbours) {
-        let plan = neighbours::Plan {
-            corpus: &options.folder,
-            guests: &std::path::absolute(&options.guests)?,
-            rounds: options.rounds,
-            time: Duration::from_secs(options.seconds),
-            connections: options.connections.clone(),
-        };
         neighbours::run(&plan, &mut figures).await?;
+    }
+    if options.only.contains(&What::Greedy) {
+        greedy::run(&plan, &mut figures).await?;
     }
     print!("{}\n\n{}", machine::description(), crate::table::of(&figures));
     let out = options

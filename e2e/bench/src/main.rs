@@ -6,6 +6,7 @@
 
 mod corpus;
 mod figures;
+mod greedy;
 mod host;
 mod inside;
 mod links;

@@ -115,7 +115,10 @@ fn manifests(guests: &Path) -> String {
 }
 
 /// Starts the process with all services; their addresses by name.
-async fn start(corpus: &Path, manifest: &Path) -> anyhow::Result<(Child, BTreeMap<String, SocketAddr>)> {
+pub(crate) async fn start(
+    corpus: &Path,
+    manifest: &Path,
+) -> anyhow::Result<(Child, BTreeMap<String, SocketAddr>)> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("inside-serve")
         .args([corpus, manifest])
