@@ -19,6 +19,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 /// Ticks without any turn in the lane after which others make room for one: it has a fifth of one processor at the least.
 const PATIENCE: u32 = 4;
+/// How often that doubles where it does not help, since other processes have the processors: up to a quarter of a second.
+const DOUBLINGS: u32 = 6;
 
 static LANE: OnceLock<Lane> = OnceLock::new();
 
@@ -45,19 +47,25 @@ pub(super) struct Lane {
 struct Waited {
     turns: u64,
     ticks: u32,
+    /// How often others made room since then.
+    rests: u32,
 }
 
 impl Waited {
     /// A tick; whether that was one too many.
     fn tick(&mut self, eager: bool, turns: u64) -> bool {
         if !eager || turns != self.turns {
-            *self = Self { turns, ticks: 0 };
+            let (ticks, rests) = (0, 0);
+            *self = Self { turns, ticks, rests };
             return false;
         }
         self.ticks += 1;
-        let starved = self.ticks >= PATIENCE;
+        // One rest may be too short for the end of a turn.
+        let doublings = self.rests.saturating_sub(1).min(DOUBLINGS);
+        let starved = self.ticks >= PATIENCE << doublings;
         if starved {
             self.ticks = 0;
+            self.rests += 1;
         }
         starved
     }
@@ -209,5 +217,15 @@ mod tests {
         assert_eq!(ticks(PATIENCE - 1, true, 0), 0);
         assert_eq!(ticks(PATIENCE, true, 1), 0);
         assert_eq!(ticks(1, true, 1), 1);
+    }
+
+    #[test]
+    fn where_making_room_does_not_help_it_is_done_ever_more_seldom() {
+        let mut waited = Waited::default();
+        let mut until = |turns| (1..).find(|_| waited.tick(true, turns)).unwrap_or(0);
+        let rests: Vec<u32> = (0..10).map(|_| until(0)).collect();
+        assert_eq!(rests, [4, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+        // A turn begins it anew.
+        assert_eq!((until(1), until(1), until(1)), (5, 4, 8));
     }
 }
