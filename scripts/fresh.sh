@@ -111,6 +111,8 @@ remove() {
 scripts_of() {
     local text found seen='' script
     text=$(make --dry-run "$1")
+    # Of all that test.sh could do, these do a part.
+    case $1 in lint | test-unit) text=$(sed -n '/^lint() {/,/^}/p; /^generated() {/p; /^unit)/,/;;/p' scripts/test.sh) ;; esac
     while :; do
         found=$(grep -oE '(scripts|e2e|examples|images)/[a-zA-Z0-9_./$-]+\.sh' <<<"$text" | sed 's/\$example/*/' | sort -u | grep -vxF "$seen" || true)
         [ -n "$found" ] || break
@@ -118,7 +120,7 @@ scripts_of() {
         # shellcheck disable=SC2086  # patterns, to be expanded
         text=$(sed 's/^ *#.*//' $found)
     done
-    for script in $seen; do printf '%s\n' $script; done | grep -vx scripts/setup.sh | sort -u
+    for script in $seen; do printf '%s\n' $script; done | grep -vxE 'scripts/(setup|fresh)\.sh' | sort -u
 }
 
 # tasks_of TARGET: setup.sh's, in order.
@@ -152,7 +154,7 @@ check() {
     *" workspace "* | *" shim "* | *" cluster "* | *" bench "* | *" images "* | *" test "*) protoc || missing+=("what protoc is called for") ;;
     esac
     remove
-    [ ${#missing[@]} -eq 0 ] || printf 'missing in make %s: %s\n' "${missing[@]/#/$* }" >&2
+    [ ${#missing[@]} -eq 0 ] || printf "missing for make $*: %s\n" "${missing[@]}" >&2
     [ ${#missing[@]} -eq 0 ]
 }
 
@@ -179,7 +181,7 @@ if [ "${1:-}" = run ]; then
     inside make "$@"
     exit
 fi
-mapfile -t programs < <(scripts/setup.sh list build workspace demo guests fuzz test templates bench shim cluster images machines fresh | grep -v /)
+mapfile -t programs < <(scripts/setup.sh list build workspace demo guests fuzz test templates bench shim cluster deny images machines fresh | grep -v /)
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(make help | awk '$1 == "make" { print $2 }')
 # Targets of the same tasks share a root.
