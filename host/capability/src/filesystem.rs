@@ -2,12 +2,12 @@
 //! by `openat2`), so `..`, absolute paths and links that lead out of it are refused.
 
 use crate::CapabilityError;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::fchdir;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -27,8 +27,7 @@ pub struct Mount {
 pub enum Folder {
     /// By its path. It is opened once, when the grants are built; what the path names afterwards does not matter.
     Named(PathBuf),
-    /// One that somebody else opened, for a process that has no path to it. While it is taken over, it is this process's working directory,
-    /// so nothing else may use relative paths meanwhile.
+    /// One that somebody else opened, for a process that has no path to it.
     Opened(Arc<OwnedFd>),
 }
 
@@ -41,29 +40,40 @@ impl fmt::Display for Folder {
     }
 }
 
-/// The library opens folders by their paths alone.
-static WORKING_DIRECTORY: Mutex<()> = Mutex::new(());
-
-/// Does `open` with a path by which `folder` can be opened.
-fn with_path<T>(folder: &Folder, open: impl FnOnce(&Path) -> wasmtime::Result<T>) -> wasmtime::Result<T> {
+/// Does `open` with a path by which `folder` can be opened: the library opens folders by their paths alone. A folder without a path is made
+/// the working directory of a thread of its own, so that one whose file system never answers holds up no other.
+fn with_path<T: Send>(
+    folder: &Folder,
+    open: impl FnOnce(&Path) -> wasmtime::Result<T> + Send,
+) -> wasmtime::Result<T> {
     let folder = match folder {
         Folder::Named(path) => return open(path),
         Folder::Opened(folder) => folder,
     };
-    let _turn = WORKING_DIRECTORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = openat(
-        CWD,
-        ".",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    fchdir(folder)?;
-    let opened = open(Path::new("."));
-    fchdir(before)?;
-    opened
+    let within = || {
+        own_working_directory()?;
+        fchdir(folder)?;
+        open(Path::new("."))
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("directory".to_owned());
+        let opening = thread.spawn_scoped(scope, within)?;
+        let panicked = |_| wasmtime::format_err!("the thread that opens it has panicked");
+        opening.join().map_err(panicked)?
+    })
 }
 
-/// Opens every folder. The result is cheap to clone, for each instance gets one.
+/// Gives this thread a working directory that is no other thread's (unshare(2)).
+#[allow(
+    unsafe_code,
+    reason = "rustix has it as unsafe, for what it may do to descriptors"
+)]
+fn own_working_directory() -> Result<(), rustix::io::Errno> {
+    // SAFETY: the working directory, the root and the umask alone become the thread's own; descriptors stay shared.
+    unsafe { unshare_unsafe(UnshareFlags::FS) }
+}
+
+/// Opens every folder, which takes as long as its file system does. The result is cheap to clone, for each instance gets one.
 pub(crate) fn open(mounts: &[Mount]) -> Result<WasiFilesystemCtx, CapabilityError> {
     let mut builder = WasiCtxBuilder::new();
     // Reading a file may wait for a disk or a network file system for as long as it likes; on this thread that would hold up

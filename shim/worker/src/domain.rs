@@ -2,9 +2,9 @@
 
 use crate::broker::{Answer, Broker};
 use crate::front::Fronts;
+use crate::openings::Openings;
 use crate::outbox::Outbox;
-use crate::output::Outputs;
-use crate::task::{NotReady, ReadyTask, RunningTask, exit};
+use crate::task::{NotReady, ReadyTask, RunningTask, Shared, exit};
 use anyhow::Context;
 use serde_json::Value;
 use shoal_channel::{AsyncChannel, Channel, ChannelError, Message};
@@ -21,11 +21,9 @@ use tokio::time::MissedTickBehavior;
 const USAGE: Duration = Duration::from_secs(1);
 
 struct Domain {
-    pods: Arc<Pods>,
+    shared: Shared,
     outbox: Outbox,
-    broker: Arc<Broker>,
     fronts: Fronts,
-    outputs: Arc<Outputs>,
     tasks: BTreeMap<TaskId, Entry>,
     runs: u64,
     begun: UnboundedSender<Begun>,
@@ -67,11 +65,14 @@ pub(crate) async fn run(channel: Channel, pods: Pods) -> anyhow::Result<()> {
     let (begun, mut ready) = unbounded_channel();
     let (endings, mut ended) = unbounded_channel();
     let mut domain = Domain {
-        pods: Arc::new(pods),
-        broker: Broker::new(outbox.clone()),
+        shared: Shared {
+            pods: Arc::new(pods),
+            broker: Broker::new(outbox.clone()),
+            outputs: Arc::default(),
+            openings: Openings::default(),
+        },
         outbox,
         fronts: Fronts::default(),
-        outputs: Arc::default(),
         tasks: BTreeMap::new(),
         runs: 0,
         begun,
@@ -121,7 +122,7 @@ impl Domain {
                     version: Version::ours(),
                     tasks: self.state(),
                 });
-                self.broker.ask_again();
+                self.shared.broker.ask_again();
             }
             ToWorker::Start { task } => self.start(task, descriptors),
             ToWorker::Stop { id } => match self.tasks.get_mut(&id) {
@@ -139,10 +140,12 @@ impl Domain {
             ToWorker::Connected { ticket, error } => {
                 let socket = descriptors.into_iter().next().ok_or_else(no_socket);
                 let answer = error.map_or_else(|| socket.map(Answer::Socket), Err);
-                self.broker.answered(ticket, answer);
+                self.shared.broker.answered(ticket, answer);
             }
             ToWorker::Resolved { ticket, addresses } => {
-                self.broker.answered(ticket, addresses.map(Answer::Addresses));
+                self.shared
+                    .broker
+                    .answered(ticket, addresses.map(Answer::Addresses));
             }
         }
     }
@@ -174,15 +177,11 @@ impl Domain {
         let run = self.runs;
         let state = State::Begins;
         self.tasks.insert(id.clone(), Entry { run, state });
-        let (pods, broker, outputs) = (
-            Arc::clone(&self.pods),
-            Arc::clone(&self.broker),
-            Arc::clone(&self.outputs),
-        );
+        let shared = self.shared.clone();
         let begun = self.begun.clone();
         // Beside: a store that was not closed takes its time to open, and others must not wait for it.
         tokio::spawn(async move {
-            let ready = ReadyTask::make(task, descriptors, &pods, &broker, &outputs).await;
+            let ready = ReadyTask::make(task, descriptors, shared).await;
             // Fails when the worker ends.
             let _ = begun.send(Begun { id, run, ready });
         });

@@ -15,6 +15,7 @@ mod broker;
 mod confine;
 mod domain;
 mod front;
+mod openings;
 mod outbox;
 mod output;
 mod task;

@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::front::{Fronts, Place};
+use crate::openings::{self, Openings};
 use crate::output::{Output, Outputs};
 use anyhow::{Context, bail};
 use shoal_protocol::{Ending, Exit, Role, Task};
@@ -17,6 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+
+/// What the tasks of a worker have in common.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) pods: Arc<Pods>,
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) outputs: Arc<Outputs>,
+    pub(crate) openings: Openings,
+}
 
 /// A task that could begin now.
 pub(crate) struct ReadyTask {
@@ -83,11 +93,15 @@ impl ReadyTask {
     pub(crate) async fn make(
         task: Box<Task>,
         descriptors: Vec<OwnedFd>,
-        pods: &Pods,
-        broker: &Arc<Broker>,
-        outputs: &Outputs,
+        shared: Shared,
     ) -> Result<Self, NotReady> {
-        let made = Self::load(task, descriptors, pods, broker, outputs).await;
+        let made = if task.directories().next().is_some() {
+            // Opening them takes as long as their file systems do, which may be for ever.
+            let opening = shared.openings.begin(&task.sandbox).map_err(NotReady::Refused)?;
+            openings::on_a_thread(opening, Self::load(task, descriptors, shared)).await
+        } else {
+            Self::load(task, descriptors, shared).await
+        };
         let ready = made.map_err(NotReady::Refused)?;
         if let Ready::Serves(serving) = &ready.what {
             let tried = serving.try_start().await;
@@ -96,13 +110,13 @@ impl ReadyTask {
         Ok(ready)
     }
 
-    async fn load(
-        task: Box<Task>,
-        descriptors: Vec<OwnedFd>,
-        pods: &Pods,
-        broker: &Arc<Broker>,
-        outputs: &Outputs,
-    ) -> anyhow::Result<Self> {
+    async fn load(task: Box<Task>, descriptors: Vec<OwnedFd>, shared: Shared) -> anyhow::Result<Self> {
+        let Shared {
+            pods,
+            broker,
+            outputs,
+            ..
+        } = &shared;
         let mut descriptors = descriptors.into_iter();
         let mut next = |what| {
             descriptors

@@ -216,6 +216,7 @@ pub(crate) const RULES: Rules = Rules {
                 to("host/service"),
                 to("shim/channel"),
                 to("shim/protocol"),
+                to("e2e/silent-fs"),
             ],
             why: WHY_SHIM,
         },

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use seccompiler::SeccompCmpArgLen::{Dword, Qword};
-use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
+use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -137,7 +137,6 @@ const KILLED: &[libc::c_long] = &[
     libc::SYS_setns,
     libc::SYS_swapon,
     libc::SYS_umount2,
-    libc::SYS_unshare,
     libc::SYS_userfaultfd,
 ];
 
@@ -163,10 +162,9 @@ const FCNTLS: [libc::c_int; 9] = [
 /// changed.
 pub(super) fn apply(network: bool, directories: bool) -> anyhow::Result<()> {
     let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
-    let plain = |calls: &[libc::c_long]| calls.iter().map(|call| (*call, Vec::new())).collect();
     let filters = [
         // Of several filters the strictest answer counts.
-        (plain(KILLED), SeccompAction::Allow, SeccompAction::KillProcess),
+        (killed()?, SeccompAction::Allow, SeccompAction::KillProcess),
         // Its flags are behind a pointer, where no filter can see them. The C library takes `clone` instead.
         (
             plain(&[libc::SYS_clone3]),
@@ -192,6 +190,18 @@ pub(super) fn apply(network: bool, directories: bool) -> anyhow::Result<()> {
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+fn plain(calls: &[libc::c_long]) -> Rules {
+    calls.iter().map(|call| (*call, Vec::new())).collect()
+}
+
+fn killed() -> anyhow::Result<Rules> {
+    let mut rules = plain(KILLED);
+    // Any namespace. A working directory of its own is a thread's way to a directory that has no path.
+    let other = SeccompCondition::new(0, Qword, Ne, bits(libc::CLONE_FS))?;
+    rules.insert(libc::SYS_unshare, vec![SeccompRule::new(vec![other])?]);
+    Ok(rules)
+}
 
 fn allowed(network: bool, directories: bool) -> anyhow::Result<Rules> {
     let more = if directories { DIRECTORIES } else { &[] };
@@ -229,7 +239,9 @@ fn allowed(network: bool, directories: bool) -> anyhow::Result<Rules> {
     for whose in [0, pid] {
         allow(libc::SYS_prlimit64, &[(0, Dword, Eq, whose), (2, Qword, Eq, 0)])?;
     }
-    if !directories {
+    if directories {
+        allow(libc::SYS_unshare, &[(0, Qword, Eq, bits(libc::CLONE_FS))])?;
+    } else {
         allow(libc::SYS_openat, &[(2, Dword, MaskedEq(bits(writing)), 0)])?;
     }
     // `MSG_FASTOPEN` connects: a listening socket that is shut down first would reach wherever it likes.

@@ -261,6 +261,7 @@ attacks! {
     be_traced => EPERM: call!(SYS_prctl, libc::PR_SET_PTRACER, -1_i64, 0, 0, 0);
     another_filter => EPERM: call!(SYS_prctl, libc::PR_SET_SECCOMP, 2, NONE, 0, 0);
     new_user_namespace => Killed: call!(SYS_unshare, libc::CLONE_NEWUSER);
+    new_namespace_with_a_directory_of_its_own => Killed: call!(SYS_unshare, libc::CLONE_NEWNS | libc::CLONE_FS);
     join_a_namespace => Killed: call!(SYS_setns, 3, 0);
 
     // Networks.

@@ -32,6 +32,8 @@ pub(crate) struct Worker {
     root: TempDir,
     /// Where the files of stores are, which the worker is given and can't reach.
     files: Arc<TempDir>,
+    /// The directories that tasks are granted, by their volumes.
+    pub(crate) directories: HashMap<String, OwnedFd>,
     /// Packets that came before somebody waited for them.
     seen: VecDeque<(FromWorker, Vec<OwnedFd>)>,
 }
@@ -88,6 +90,15 @@ impl Worker {
 
     /// With the network namespace of a pod.
     pub(crate) fn start_in(network: Option<OwnedFd>) -> Self {
+        Self::start_with(network, &[])
+    }
+
+    /// For tasks that come with directories.
+    pub(crate) fn start_for_directories() -> Self {
+        Self::start_with(None, &["--directories"])
+    }
+
+    fn start_with(network: Option<OwnedFd>, arguments: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "these tests start workers as shoald does: run them as root"
@@ -96,6 +107,7 @@ impl Worker {
         let root = root();
         let program = Path::new(env!("CARGO_BIN_EXE_shoal-worker"));
         let child = command(program, root.path(), theirs.into(), network)
+            .args(arguments)
             .spawn()
             .unwrap();
         let kept = ours.as_fd().try_clone_to_owned().unwrap();
@@ -105,6 +117,7 @@ impl Worker {
             kept,
             root,
             files: Arc::new(tempfile::tempdir().unwrap()),
+            directories: HashMap::new(),
             seen: VecDeque::new(),
         }
     }
@@ -212,6 +225,10 @@ impl Worker {
                 .unwrap()
         };
         let files: Vec<_> = task.files().map(opened).collect();
+        let directories: Vec<_> = task
+            .directories()
+            .map(|it| self.directories[&it.volume].try_clone().unwrap())
+            .collect();
         let (stdout, out) = std::io::pipe().unwrap();
         let (stderr, err) = std::io::pipe().unwrap();
         let address = listener.local_addr().unwrap();
@@ -220,6 +237,7 @@ impl Worker {
         let mut all = vec![out.as_fd(), err.as_fd()];
         all.extend(serves.then_some(listener.as_fd()));
         all.extend(files.iter().map(AsFd::as_fd));
+        all.extend(directories.iter().map(AsFd::as_fd));
         self.tell(&task, &all).await;
         Ends {
             stdout,

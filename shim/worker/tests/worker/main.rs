@@ -14,4 +14,5 @@ mod brokers;
 mod ends;
 mod lives;
 mod serves;
+mod silent;
 mod upgrades;
