@@ -3,12 +3,14 @@
 
 mod kubectl;
 mod push;
+mod stalls;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 pub use kubectl::Kubectl;
+pub use stalls::{Images, Stalls};
 
 /// A cluster that is up.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let mut times: [Vec<f64>; 5] = Default::default();
     // The first one compiles, starts the daemon, fills caches.
     for number in 0..=starts {
-        let measured = one(place, runtime, &mut cri, number).await?;
+        let measured = one(place, runtime, &mut cri, ("bench", number)).await?;
         if number > 0 {
             for (times, time) in times.iter_mut().zip(measured) {
                 times.extend(time.map(|time| time.as_secs_f64() * 1000.0));
@@ -52,10 +52,10 @@ pub(crate) async fn run(
 }
 
 /// A process that stands still.
-struct Paused(Pid);
+pub(super) struct Paused(Pid);
 
 impl Paused {
-    fn new(pid: i32) -> anyhow::Result<Self> {
+    pub(super) fn new(pid: i32) -> anyhow::Result<Self> {
         let pid = Pid::from_raw(pid).context("a process number")?;
         kill_process(pid, Signal::STOP)?;
         Ok(Self(pid))
@@ -69,17 +69,18 @@ impl Drop for Paused {
     }
 }
 
-async fn one(
+/// The pod of this number in a namespace, from its start to its removal: how long each call took, all of them, and the first byte.
+pub(super) async fn one(
     place: &Place,
     runtime: &Runtime,
     cri: &mut Cri,
-    number: u32,
+    (namespace, number): (&str, u32),
 ) -> anyhow::Result<[Option<Duration>; 5]> {
-    let name = format!("bench-{}-{number}", runtime.class);
+    let name = format!("{namespace}-{}-{number}", runtime.class);
     let config = PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
             uid: format!("{name}-{}", std::process::id()),
-            namespace: "bench".to_owned(),
+            namespace: namespace.to_owned(),
             name: name.clone(),
         }),
         hostname: name.clone(),

@@ -5,12 +5,13 @@ mod cri;
 mod density;
 mod latency;
 mod rate;
+mod stalled;
 
 use crate::figures::Figures;
 use crate::machine;
 use anyhow::{Context, ensure};
-use shoal_cluster::{Cluster, LocalNode, Node};
-use std::path::PathBuf;
+use shoal_cluster::{Cluster, Images, LocalNode, Node};
+use std::path::{Path, PathBuf};
 
 /// Options of the run. The cluster is the one that the environment names.
 #[derive(clap::Args)]
@@ -30,11 +31,14 @@ pub(crate) struct Options {
     /// Pods at rest.
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 500])]
     pods: Vec<u32>,
+    /// Pods that are started beside what hangs.
+    #[arg(long, default_value_t = 50)]
+    neighbours: u32,
     /// Runtimes to measure, by their RuntimeClass.
     #[arg(long, value_delimiter = ',', default_values_t = ["runc", "null-shim", "null-podsandbox", "shoal", "shoal-podsandbox"].map(str::to_owned))]
     runtimes: Vec<String>,
     /// Parts to run.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [What::Latency, What::Rate, What::Density])]
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [What::Latency, What::Rate, What::Density, What::Stalled])]
     only: Vec<What>,
 }
 
@@ -47,6 +51,8 @@ enum What {
     Rate,
     /// Memory and processes.
     Density,
+    /// The first byte beside what may stall a node.
+    Stalled,
 }
 
 /// One runtime under measurement.
@@ -117,6 +123,13 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
                         density::run(&place, runtime, *pods, &mut figures).await?;
                     }
                 }
+                // What is measured is shoald, whoever makes the sandboxes.
+                What::Stalled if runtime.class == "shoal" => {
+                    let images = stalling(&place.cluster, &options.guests)?;
+                    let pods = (options.neighbours, &images);
+                    stalled::run(&place, runtime, pods, &mut figures).await?;
+                }
+                What::Stalled => {}
             }
         }
     }
@@ -127,6 +140,15 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         .with_context(|| format!("write {}", options.out.display()))?;
     println!("\n{}", options.out.display());
     Ok(())
+}
+
+/// The images of the pods that hang.
+fn stalling(cluster: &Cluster, guests: &Path) -> anyhow::Result<Images> {
+    let push = |guest: &str, name| cluster.push_component(&guests.join(guest), name);
+    Ok(Images {
+        files: push("http_files.wasm", "bench/files:1")?,
+        outbound: push("http_outbound.wasm", "bench/outbound:1")?,
+    })
 }
 
 /// What it comes to, against runc and against a shim that does nothing. Of both sandboxers, the worse one counts.

@@ -19,5 +19,6 @@ mod messages;
 mod network;
 mod refusals;
 mod routes;
+mod stalled;
 mod stores;
 mod workers;
