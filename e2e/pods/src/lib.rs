@@ -12,6 +12,7 @@ pub mod load;
 pub mod lock;
 pub mod manifest;
 pub mod node;
+pub mod programs;
 pub mod space;
 
 pub use load::Load;

@@ -30,6 +30,12 @@ pub struct Counted {
 impl Load {
     /// Sends requests to `address` from the network namespace `netns`, one after the other.
     pub fn start(netns: &str, address: SocketAddr) -> Self {
+        Self::start_at(netns, address, "/")
+    }
+
+    /// The same for another path.
+    pub fn start_at(netns: &str, address: SocketAddr, path: &str) -> Self {
+        let path = path.to_owned();
         let stop = Arc::new(AtomicBool::new(false));
         let (netns, stopped) = (netns.to_owned(), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
@@ -37,7 +43,7 @@ impl Load {
             let mut counted = Counted::default();
             let began = Instant::now();
             while !stopped.load(Ordering::Relaxed) && began.elapsed() < LONGEST {
-                match http::get(address, "/") {
+                match http::get(address, &path) {
                     Ok((200, _)) => counted.good += 1,
                     other => counted
                         .bad

@@ -45,11 +45,26 @@ pub fn processes() -> Vec<Process> {
 
 /// The daemon of a node.
 pub fn daemon(node: &LocalNode) -> i32 {
+    find_daemon(node).expect("the node's shoald")
+}
+
+/// The same; none while the next one is being started.
+pub fn find_daemon(node: &LocalNode) -> Option<i32> {
     let run = run(node);
     let found = processes()
         .into_iter()
         .find(|process| process.name == "shoald" && Path::new(&process.run) == run);
-    found.expect("the node's shoald").pid
+    found.map(|process| process.pid)
+}
+
+/// Where the node's keeper and daemon log to.
+pub fn log(node: &LocalNode) -> PathBuf {
+    let environment = fs::read(format!("/proc/{}/environ", daemon(node))).expect("the daemon's environment");
+    let root = environment
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(b"SHOAL_ROOT="));
+    let root = root.expect("SHOAL_ROOT");
+    Path::new(&*String::from_utf8_lossy(root)).join("log/shoald.log")
 }
 
 /// The worker of a trust domain on a node: the last one that was started.

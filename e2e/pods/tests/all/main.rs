@@ -21,4 +21,5 @@ mod refusals;
 mod routes;
 mod stalled;
 mod stores;
+mod upgrade;
 mod workers;
