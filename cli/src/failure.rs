@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_compile::CompileError;
+use shoal_fleet::FleetError;
 use shoal_service::ServiceError;
 
 /// A command that failed.
@@ -101,6 +102,15 @@ impl From<ServiceError> for Failure {
         match error {
             ServiceError::Manifest(problems) => Self::Manifest(problems),
             other => Self::Other(option(other.to_string())),
+        }
+    }
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Links(errors) => Self::all(errors.into_iter().map(Self::from).collect()),
+            other => Self::Other(other.to_string()),
         }
     }
 }

@@ -9,7 +9,8 @@ use clap::Args;
 use serde::Serialize;
 use shoal_api::Component;
 use shoal_artifact::{Format, Source};
-use shoal_compile::{Compiler, Description, Kind, Variant};
+use shoal_compile::Compiler;
+use shoal_description::{Description, Kind, Variant, World};
 use shoal_service::{Origin, Reason, admit};
 
 /// Show what a component imports, exports, and would need to be granted
@@ -106,31 +107,17 @@ fn needs(description: &Description) -> (Vec<Needed>, String) {
     (imports, grants::yaml(&denied))
 }
 
-/// The worlds that it fits by its exports.
+/// The names of the worlds that it fits by its exports.
 fn worlds(description: &Description) -> Vec<&'static str> {
-    let third = |export: &str| {
-        let version = description.export(export).and_then(|it| it.version());
-        version.is_some_and(|version| version.starts_with("0.3"))
+    let name = |world| match world {
+        World::HttpProxy => "wasi:http/proxy (0.2)",
+        World::HttpService => "wasi:http/service (0.3)",
+        World::MyService => "shoal:service/my-service",
+        World::MessageService => "shoal:service/message-service",
+        World::Command if description.is_wasi3(world) => "wasi:cli/command (0.3)",
+        World::Command => "wasi:cli/command (0.2)",
     };
-    let mut worlds = Vec::new();
-    let mut add = |export: &str, world| {
-        if description.export(export).is_some() {
-            worlds.push(world);
-        }
-    };
-    add("wasi:http/incoming-handler", "wasi:http/proxy (0.2)");
-    add("wasi:http/handler", "wasi:http/service (0.3)");
-    add("handle-request", "shoal:service/my-service");
-    add("shoal:service/message-handler", "shoal:service/message-service");
-    add(
-        "wasi:cli/run",
-        if third("wasi:cli/run") {
-            "wasi:cli/command (0.3)"
-        } else {
-            "wasi:cli/command (0.2)"
-        },
-    );
-    worlds
+    description.worlds().map(name).collect()
 }
 
 fn text(report: &Report) -> String {
@@ -180,7 +167,7 @@ fn text(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shoal_compile::{Export, Import, ItemKind};
+    use shoal_description::{Export, Import, ItemKind};
 
     fn description(imports: &[&str], exports: &[&str]) -> Description {
         let kind = ItemKind::Interface;

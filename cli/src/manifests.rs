@@ -3,21 +3,24 @@
 use serde_json::Value;
 use shoal_api::manifest::{self, Document};
 use shoal_api::{Problem, WasmService};
-use shoal_service::Objects;
+use shoal_service::{Objects, ServiceId};
+use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that a set of manifests holds.
 #[derive(Default)]
 pub(crate) struct Manifests {
     /// The services, in the order of the manifests.
-    pub(crate) services: Vec<Entry>,
+    pub(crate) services: Vec<Arc<Entry>>,
     /// Secrets and ConfigMaps, which all services see.
     pub(crate) shared: Vec<Document>,
 }
 
 /// A service and where it comes from.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     /// The manifest's file, as the user wrote it.
     pub(crate) file: String,
@@ -31,6 +34,10 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn name(&self) -> &str {
         self.service.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn id(&self) -> ServiceId {
+        ServiceId::of_manifest(&self.service)
     }
 
     /// Paths of components that are files.
@@ -120,56 +127,83 @@ pub(crate) fn read(path: &Path) -> Text {
     Text { name, base, content }
 }
 
+/// What one manifest holds.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The services, in their order.
+    pub(crate) services: Vec<Arc<Entry>>,
+    shared: Vec<Document>,
+}
+
 /// Parses manifests. All problems of all of them are returned.
 pub(crate) fn parse(texts: &[Text]) -> Result<Manifests, Vec<Problem>> {
-    let mut all = Manifests::default();
-    let mut problems = Vec::new();
-    for Text { name, base, content } in texts {
-        let documents = match content {
-            Ok(text) => manifest::parse(text, name),
-            Err(reason) => Err(vec![whole(Path::new(name), reason.clone())]),
-        };
-        match documents {
-            Ok(documents) => {
-                let written = content.as_deref().map(manifest::written).unwrap_or_default();
-                for (document, written) in documents.into_iter().zip(written) {
-                    if let Err(problem) = all.add(name, base, document, written) {
-                        problems.push(problem);
-                    }
-                }
-            }
-            Err(mut found) => problems.append(&mut found),
+    let (parsed, problems): (Vec<_>, Vec<_>) = texts.iter().map(parse_one).partition(Result::is_ok);
+    let mut problems: Vec<_> = problems.into_iter().filter_map(Result::err).flatten().collect();
+    let parsed: Vec<_> = parsed.into_iter().filter_map(Result::ok).collect();
+    match Manifests::of(&parsed) {
+        Ok(all) if problems.is_empty() => Ok(all),
+        Ok(_) => Err(problems),
+        Err(mut names) => {
+            problems.append(&mut names);
+            Err(problems)
         }
-    }
-    if problems.is_empty() {
-        Ok(all)
-    } else {
-        Err(problems)
     }
 }
 
-impl Manifests {
-    fn add(&mut self, file: &str, base: &Path, document: Document, written: Value) -> Result<(), Problem> {
-        let Document::Service(service) = document else {
-            self.shared.push(document);
-            return Ok(());
-        };
-        let entry = Entry {
-            file: file.to_owned(),
-            base: base.to_owned(),
-            service: *service,
-            written,
-        };
-        if let Some(other) = self.services.iter().find(|it| it.name() == entry.name()) {
-            return Err(Problem {
-                source: Some(file.to_owned()),
-                field: "metadata.name".to_owned(),
-                message: format!("is {:?}, as that of the service in {}", entry.name(), other.file),
-                hint: Some("rename one of the two".to_owned()),
-            });
+/// Parses one manifest.
+pub(crate) fn parse_one(Text { name, base, content }: &Text) -> Result<Parsed, Vec<Problem>> {
+    let text = match content {
+        Ok(text) => text,
+        Err(reason) => return Err(vec![whole(Path::new(name), reason.clone())]),
+    };
+    let documents = manifest::parse(text, name)?;
+    let mut parsed = Parsed::default();
+    for (document, written) in documents.into_iter().zip(manifest::written(text)) {
+        match document {
+            Document::Service(service) => parsed.services.push(Arc::new(Entry {
+                file: name.clone(),
+                base: base.clone(),
+                service: *service,
+                written,
+            })),
+            shared => parsed.shared.push(shared),
         }
-        self.services.push(entry);
-        Ok(())
+    }
+    Ok(parsed)
+}
+
+impl Manifests {
+    /// All that these manifests hold.
+    ///
+    /// # Errors
+    ///
+    /// Services that share their name with one before.
+    pub(crate) fn of<P: Borrow<Parsed>>(parsed: &[P]) -> Result<Self, Vec<Problem>> {
+        let mut all = Self::default();
+        let mut problems = Vec::new();
+        let mut names: HashMap<&str, &str> = HashMap::new();
+        for Parsed { services, shared } in parsed.iter().map(Borrow::borrow) {
+            all.shared.extend(shared.iter().cloned());
+            for entry in services {
+                match names.get(entry.name()) {
+                    Some(other) => problems.push(Problem {
+                        source: Some(entry.file.clone()),
+                        field: "metadata.name".to_owned(),
+                        message: format!("is {:?}, as that of the service in {other}", entry.name()),
+                        hint: Some("rename one of the two".to_owned()),
+                    }),
+                    None => {
+                        names.insert(entry.name(), &entry.file);
+                        all.services.push(Arc::clone(entry));
+                    }
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(all)
+        } else {
+            Err(problems)
+        }
     }
 
     /// Secrets and ConfigMaps, by name.

@@ -7,7 +7,8 @@ use crate::registry::Registry;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shoal_artifact::{Interfaces, PushFormat, PushOptions, Reference};
-use shoal_compile::{CompileError, Compiler, Description};
+use shoal_compile::{CompileError, Compiler};
+use shoal_description::Description;
 use std::path::{Path, PathBuf};
 
 /// Push a component to a registry, and print its digest

@@ -1,25 +1,27 @@
-//! `shoal up`: services from their manifests, until Ctrl-C. What runs is in `fleet`, what changed on disk in `watch`.
+//! `shoal up`: services from their manifests, until Ctrl-C. What runs is in `services`, what the manifests hold in `sources`,
+//! what changed on disk in `watch`.
 
 mod calling;
-mod fleet;
 mod listen;
+mod services;
 mod signals;
+mod sources;
 mod watch;
 
 use crate::console::Console;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::manifests::{self, Manifests, Text};
 use crate::registry::Registry;
 use crate::{Global, Outcome, setup};
 use clap::Args;
-use fleet::Fleet;
 use listen::Listen;
-use shoal_api::{Duration, Problem};
+use services::Services;
+use shoal_api::Duration;
 use shoal_artifact::PullPolicy;
 use shoal_service::PoolOptions;
 use signals::Signals;
-use std::path::{Path, PathBuf};
+use sources::Sources;
+use std::path::PathBuf;
 use watch::Watch;
 
 /// What a shell says of a command that Ctrl-C ended.
@@ -61,7 +63,7 @@ pub(crate) async fn up(options: Up, global: &Global, console: &Console) -> Outco
     } = options;
     let mut signals =
         Signals::new().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
-    let mut sources = Sources { paths, stdin: None };
+    let mut sources = Sources::new(paths);
     let mut watch = Watch::new(watch);
     let manifests = sources.read().map_err(Failure::Manifest)?;
     if manifests.services.is_empty() {
@@ -74,9 +76,9 @@ pub(crate) async fn up(options: Up, global: &Global, console: &Console) -> Outco
         PoolOptions { slots },
         registry.fetch(PullPolicy::IfNotPresent),
     )?;
-    let mut fleet = Fleet::new(host, console.clone(), listen, grace.as_std());
+    let mut services = Services::new(host, console.clone(), listen, grace.as_std());
     tokio::select! {
-        started = fleet.start(manifests) => started?,
+        started = services.start(manifests) => started?,
         () = signals.next() => return Ok(INTERRUPTED),
     }
     loop {
@@ -85,7 +87,7 @@ pub(crate) async fn up(options: Up, global: &Global, console: &Console) -> Outco
             match sources.read() {
                 Ok(manifests) => {
                     watch.seen(sources.files().into_iter().flatten().chain(manifests.files()));
-                    fleet.change(manifests).await;
+                    services.change(manifests).await;
                 }
                 Err(problems) => {
                     let error = Failure::Manifest(problems).message();
@@ -100,52 +102,7 @@ pub(crate) async fn up(options: Up, global: &Global, console: &Console) -> Outco
     }
     console.send(Event::Stopping);
     tokio::select! {
-        () = fleet.stop() => Ok(0),
+        () = services.stop() => Ok(0),
         () = signals.next() => Ok(INTERRUPTED),
-    }
-}
-
-/// Where manifests come from.
-struct Sources {
-    paths: Vec<PathBuf>,
-    /// Standard input can be read once.
-    stdin: Option<Text>,
-}
-
-impl Sources {
-    /// The manifests' files as they are now: those of a folder come and go.
-    fn files(&self) -> Result<Vec<PathBuf>, Problem> {
-        manifests::expand(&self.paths)
-    }
-
-    fn read(&mut self) -> Result<Manifests, Vec<Problem>> {
-        let files = self.files().map_err(|problem| vec![problem])?;
-        if self.stdin.is_none() && files.iter().any(|it| it == Path::new("-")) {
-            self.stdin = Some(manifests::read(Path::new("-")));
-        }
-        let mut texts: Vec<_> = files
-            .iter()
-            .filter(|it| *it != Path::new("-"))
-            .map(|path| manifests::read(path))
-            .collect();
-        texts.extend(self.stdin.clone());
-        let manifests = manifests::parse(&texts)?;
-        let unsupported: Vec<_> = manifests
-            .services
-            .iter()
-            .flat_map(manifests::Entry::unsupported)
-            .collect();
-        if unsupported.is_empty() {
-            Ok(manifests)
-        } else {
-            Err(unsupported)
-        }
-    }
-}
-
-impl Manifests {
-    /// The components' files.
-    fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.services.iter().flat_map(manifests::Entry::files)
     }
 }

@@ -57,13 +57,13 @@ fn report(text: &manifests::Text) -> Report {
     match manifests::parse(std::slice::from_ref(text)) {
         Ok(found) => {
             let entries = || found.services.iter();
-            let problems: Vec<_> = entries().flat_map(manifests::Entry::mistakes).collect();
+            let problems: Vec<_> = entries().flat_map(|entry| entry.mistakes()).collect();
             Report {
                 file,
                 valid: problems.is_empty(),
                 services: entries().map(|it| it.name().to_owned()).collect(),
                 problems,
-                warnings: entries().flat_map(manifests::Entry::unsupported).collect(),
+                warnings: entries().flat_map(|entry| entry.unsupported()).collect(),
             }
         }
         Err(problems) => Report {

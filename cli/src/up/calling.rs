@@ -3,16 +3,17 @@
 
 use crate::console::Console;
 use crate::event::Event;
-use shoal_service::{Counts, Service, Tally, Triggers};
+use shoal_fleet::Draining;
+use shoal_service::{Counts, Tally};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// How often it is looked at whether there is anything to tell.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Triggers that run.
+/// The triggers of a service, as they are reported.
 pub(crate) struct Calling {
-    triggers: Triggers,
+    tallies: Vec<Tally>,
     service: String,
     console: Console,
     /// One task, which ends with this.
@@ -20,17 +21,15 @@ pub(crate) struct Calling {
 }
 
 impl Calling {
-    /// Starts a service's triggers.
-    pub(crate) fn start(service: &Service, console: &Console) -> Self {
-        let triggers = service.start();
+    /// Reports what these triggers of a service count.
+    pub(crate) fn start(tallies: Vec<Tally>, service: &str, console: &Console) -> Self {
         let mut telling = JoinSet::new();
-        if !triggers.is_empty() {
-            let (tallies, name) = (triggers.tallies(), service.name().to_owned());
-            telling.spawn(tell(tallies, name, console.clone()));
+        if !tallies.is_empty() {
+            telling.spawn(tell(tallies.clone(), service.to_owned(), console.clone()));
         }
         Self {
-            triggers,
-            service: service.name().to_owned(),
+            tallies,
+            service: service.to_owned(),
             console: console.clone(),
             telling,
         }
@@ -38,24 +37,18 @@ impl Calling {
 
     /// The names of the triggers.
     pub(crate) fn names(&self) -> Vec<String> {
-        let tallies = self.triggers.tallies();
-        tallies.iter().map(|it| it.name().to_owned()).collect()
+        self.tallies.iter().map(|it| it.name().to_owned()).collect()
     }
 
-    /// Takes nothing new from now on.
-    pub(crate) fn stop(&self) {
-        self.triggers.stop();
-    }
-
-    /// Lets calls finish for as long as `grace`, and tells the counts for the last time. Returns whether all calls finished.
-    pub(crate) async fn shutdown(mut self, grace: Duration) -> bool {
+    /// Lets requests and calls finish for as long as `grace`, and reports the counts for the last time. Returns whether all of them
+    /// finished.
+    pub(crate) async fn end(mut self, draining: Draining, grace: Duration) -> bool {
         self.telling.abort_all();
-        let tallies = self.triggers.tallies();
-        let done = self.triggers.shutdown(grace).await;
-        for tally in tallies {
+        let done = draining.finish(grace).await;
+        for tally in &self.tallies {
             let now = tally.read();
             if now != Counts::default() {
-                self.console.send(counted(&self.service, &tally, now));
+                self.console.send(counted(&self.service, tally, now));
             }
         }
         done

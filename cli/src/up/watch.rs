@@ -90,7 +90,7 @@ pub(crate) fn stamps(files: impl Iterator<Item = PathBuf>) -> Stamps {
 }
 
 /// None where there is no such file. A folder is an OCI layout, whose index changes with each push.
-fn stamp(path: &Path) -> Option<Stamp> {
+pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
     let of = |it: Metadata| Stamp {
         inode: it.ino(),
         size: it.size(),

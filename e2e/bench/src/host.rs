@@ -202,6 +202,7 @@ async fn inside(options: &Options, hello: &Path, figures: &mut Figures) -> anyho
         .await?;
     part(options, "inside-calls", 1, figures).await?;
     part(options, "inside-first", FIRST, figures).await?;
+    part(options, "inside-fleet", most, figures).await?;
     for &count in &options.services {
         part(options, "inside-memory", count, figures).await?;
     }

@@ -3,15 +3,17 @@
 
 use crate::corpus::Corpus;
 use crate::figures::{Figures, median};
-use crate::inside::{host, listen, prepare, services};
+use crate::inside::{arrival, host, prepare, services};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use shoal_fleet::{Fleet, ServiceId};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
 
@@ -119,14 +121,17 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     for manifest in services(SERVICES, "links.yaml")? {
         ready.push(prepare(&host, &manifest, &options.guests).await?);
     }
-    let loose = host.connect(&ready.iter().collect::<Vec<_>>());
-    ensure!(loose.is_empty(), "{loose:?}");
-    let mut servers = Vec::new();
-    for name in ["fused", "near", "far"] {
-        let service = ready.iter().find(|it| it.name() == name).context("a service")?;
-        servers.push(listen(service.routes()).await?);
+    let fleet = Fleet::new(Arc::clone(host.neighbourhood()));
+    let mut arrivals = Vec::new();
+    for service in ready {
+        arrivals.push(arrival(service).await?);
     }
-    let addresses: Vec<_> = servers.iter().map(|server| server.address()).collect();
+    fleet.place_all(arrivals)?;
+    let mut addresses = Vec::new();
+    for name in ["fused", "near", "far"] {
+        let address = fleet.address(&ServiceId::new("default", name));
+        addresses.push(address.context("a service that answers")?);
+    }
     let [fused, near, far] = addresses.as_slice() else {
         anyhow::bail!("three servers");
     };

@@ -51,6 +51,8 @@ enum Part {
     InsideCalls(inside::Options),
     /// From a compiled file that is not mapped to the first answer.
     InsideFirst(inside::Options),
+    /// A change of one service among few and among many, while the others answer.
+    InsideFleet(inside::Options),
     /// Memory of many services in one process.
     InsideMemory(inside::Options),
     /// A manifest's services in one process, each on a port of its own, until the end of stdin.
@@ -68,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         Part::Native { address } => runtime.block_on(native::serve(address)),
         Part::InsideCalls(options) => inside::calls::run(&options, &runtime),
         Part::InsideFirst(options) => runtime.block_on(inside::first::run(&options)),
+        Part::InsideFleet(options) => runtime.block_on(inside::fleet::run(&options)),
         Part::InsideMemory(options) => runtime.block_on(inside::memory::run(&options)),
         Part::InsideServe(options) => runtime.block_on(inside::serve::run(&options)),
     }

@@ -3,6 +3,7 @@
 use crate::advice::{Advice, Grant, Origin};
 use crate::interface::{Interface, Name, Unknown};
 use shoal_api::Component;
+use shoal_description::{Description, ItemKind};
 use std::fmt;
 
 /// An import that the component may not have, and why.
@@ -98,6 +99,33 @@ pub fn admit<'a>(
         })
         .collect();
     if denied.is_empty() { Ok(()) } else { Err(denied) }
+}
+
+/// A component that may not run, in one that is several components.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inadmissible {
+    /// Its place among the parts; 0 is the root.
+    pub part: usize,
+    /// The imports that it may not have.
+    pub denied: Vec<Denied>,
+}
+
+/// Checks every component that is in a described one: the root first, then the others in the order of their places, each with the place
+/// where its fields are written. Each may have what itself is granted.
+///
+/// # Errors
+///
+/// The first that may not run.
+pub fn admit_parts(description: &Description, parts: &[(Origin, &Component)]) -> Result<(), Inadmissible> {
+    for (part, (origin, component)) in parts.iter().enumerate() {
+        // Nobody can provide types, and nobody needs to.
+        let imports = description
+            .imports_of_parts(parts.len())
+            .filter(|import| import.part == part && import.kind != ItemKind::Types);
+        admit(imports.map(|import| import.interface), component, origin)
+            .map_err(|denied| Inadmissible { part, denied })?;
+    }
+    Ok(())
 }
 
 /// Whether a link provides the import. A link may leave the version out.

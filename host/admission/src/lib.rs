@@ -4,6 +4,6 @@ mod admission;
 mod advice;
 mod interface;
 
-pub use admission::{Denied, Reason, admit};
+pub use admission::{Denied, Inadmissible, Reason, admit, admit_parts};
 pub use advice::{Grant, Origin, link};
 pub use interface::{Ambient, Generation, Interface, KeyValue, Name, Socket, Unknown};

@@ -8,12 +8,11 @@
 
 #[cfg(feature = "cranelift")]
 pub mod child;
-mod description;
 mod error;
 mod parent;
 mod report;
 
-pub use description::{Description, Export, Import, ItemKind, Kind, Variant};
 pub use error::CompileError;
 pub use parent::{CompileLimits, Compiler, Part};
 pub use report::Link;
+pub use shoal_description::{Description, Export, Import, ItemKind, Kind, Variant};

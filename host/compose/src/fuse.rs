@@ -1,8 +1,8 @@
 //! The composition itself, with wac: parts in, one component out. Who provides what is decided in `provide`.
 
+use crate::Owned;
 use crate::bytes::{is_component, rename};
 use crate::misfit::differences;
-use crate::name::Owned;
 use crate::order::order;
 use crate::provide::{Names, Provision, provisions};
 use crate::{ComposeError, Misfit, Part};

@@ -13,7 +13,6 @@ mod bytes;
 mod error;
 mod fuse;
 mod misfit;
-mod name;
 mod order;
 mod provide;
 mod wit;
@@ -22,8 +21,8 @@ pub use bytes::rename;
 pub use error::ComposeError;
 pub use fuse::{Composition, compose};
 pub use misfit::Misfit;
-pub use name::{Owned, compatible, unversioned};
 pub use order::{Link, Part, order};
+pub use shoal_description::{MAX_PARTS, Owned, compatible, unversioned};
 
 /// Changes with what is made of the same parts.
 pub const VERSION: u32 = 1;
@@ -42,9 +41,6 @@ pub const SHAREABLE: &[&str] = &[
     "wasi:io/streams",
     "wasi:sockets/network",
 ];
-
-/// Parts of one composed component. A service has no more components.
-pub const MAX_PARTS: usize = 64;
 
 /// Bytes of all parts together; as many as one artifact may have.
 pub const MAX_BYTES: usize = 256 << 20;

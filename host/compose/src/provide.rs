@@ -1,7 +1,7 @@
 //! Which export serves which import: links, versions, and the types that a linked interface brings along. Names only.
 
-use crate::name::{compatible, unversioned};
 use crate::{ComposeError, Link};
+use crate::{compatible, unversioned};
 use std::collections::BTreeMap;
 
 /// What a part imports and exports, by the names that it knows itself.

@@ -3,8 +3,7 @@
 
 use crate::links::Binding;
 use shoal_capability::{CapabilityError, Import, State};
-use shoal_compile::{Description, ItemKind};
-use shoal_compose::Owned;
+use shoal_description::{Description, ItemKind};
 use shoal_engine::{Engine, EngineError, Loaded};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -54,21 +53,14 @@ impl LinkError {
     }
 }
 
-/// The imports of a component that is `parts` in one, and which part each belongs to. What belongs to none alone is the first one's.
-pub(crate) fn imports(description: &Description, parts: usize) -> impl Iterator<Item = Import<'_>> {
-    let imports = description.imports.iter();
-    // Nobody can provide types, and nobody needs to.
+/// What a component that is `parts` in one imports and the host may provide. Nobody can provide types, and nobody needs to.
+fn imports(description: &Description, parts: usize) -> impl Iterator<Item = Import<'_>> {
+    let imports = description.imports_of_parts(parts);
     let imports = imports.filter(|import| import.kind != ItemKind::Types);
-    imports.map(move |import| {
-        let name = import.name.as_str();
-        match Owned::parse(name) {
-            Some(owned) if parts > 1 && owned.part < parts => Import {
-                name,
-                interface: owned.name,
-                part: owned.part,
-            },
-            _ => Import::from(name),
-        }
+    imports.map(|import| Import {
+        name: import.name,
+        interface: import.interface,
+        part: import.part,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Why a service can't be run, with the component and what to do.
 
 use crate::code::LinkError;
-use crate::links::{Crossing, ServiceLink, texts};
+use crate::links::{Crossing, texts};
+use crate::resolve::ServiceLink;
 use crate::stores::StoreError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;

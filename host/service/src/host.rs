@@ -1,8 +1,6 @@
 //! What all services of a process share: artifacts, compiler, stores, and the machine that runs them. A service of its own is in `prepare`.
 
-use crate::Service;
 use crate::ServiceError;
-use crate::links;
 use crate::machine::{Machine, Ready};
 use crate::neighbours::Neighbourhood;
 use crate::redis::Clients;
@@ -69,16 +67,9 @@ impl Host {
         }
     }
 
-    /// Makes these all the services of the host: their links lead to each other, and they answer each other's requests by name. Links
-    /// that were bound before are led to the services that are here now.
-    ///
-    /// # Errors
-    ///
-    /// Every link that leads nowhere; its calls fail until it does.
-    pub fn connect(&self, services: &[&Service]) -> Vec<ServiceError> {
-        let routes = services.iter().map(|it| (it.name().to_owned(), it.routes()));
-        self.neighbours.replace(routes);
-        links::connect(services)
+    /// Where the components of its services find each other by name.
+    pub fn neighbourhood(&self) -> &Arc<Neighbourhood> {
+        &self.neighbours
     }
 
     /// Brings a component here. Paths of files begin at `base`.

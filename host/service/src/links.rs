@@ -1,14 +1,13 @@
-//! Links between the services of a host: what each wants of others, what each offers, and who is led to whom. How a call crosses is in
-//! `shoal-link`.
+//! Links between services: what a component wants of other services, and what it offers to them. Which offer a want is led to is
+//! decided in `resolve`; how a call crosses, in `shoal-link`.
 
+use crate::ServiceError;
 use crate::code::LinkError;
-use crate::exported::{Exported, ExportedInterface};
-use crate::{Service, ServiceError};
+use crate::exported::Exported;
 use shoal_api::Component;
 use shoal_capability::{CapabilityError, State};
-use shoal_compile::{Description, ItemKind};
-use shoal_compose::{Owned, compatible, unversioned};
-use shoal_link::{Interface, Misfit, Slot, Uncrossable, check, define, exported, fits, imported};
+use shoal_description::{Description, unversioned};
+use shoal_link::{Interface, Misfit, Slot, Uncrossable, check, define, exported, imported};
 use std::fmt;
 use std::sync::Arc;
 
@@ -92,14 +91,11 @@ pub(crate) fn bindings(
         for link in &component.links {
             let Some(service) = &link.service else { continue };
             let before = bindings.len();
-            for import in &description.imports {
-                let (part, name) = match Owned::parse(&import.name) {
-                    Some(owned) if parts.len() > 1 => (owned.part, owned.name),
-                    _ => (0, import.name.as_str()),
-                };
-                if part == place && (name == link.import || unversioned(name) == link.import) {
+            for import in description.imports_of_parts(parts.len()) {
+                let name = import.interface;
+                if import.part == place && (name == link.import || unversioned(name) == link.import) {
                     bindings.push(Binding {
-                        import: import.name.clone(),
+                        import: import.name.to_owned(),
                         interface: name.to_owned(),
                         component: component.name.clone(),
                         slot: Arc::new(Slot::new(service)),
@@ -119,16 +115,16 @@ pub(crate) fn bindings(
 
 /// What a service wants of another.
 pub(crate) struct Want {
-    binding: Binding,
-    interface: Interface,
+    pub(crate) binding: Binding,
+    pub(crate) interface: Interface,
 }
 
 /// What a service has for others.
 pub(crate) struct Offer {
-    component: String,
-    export: String,
-    interface: Interface,
-    target: Arc<Exported>,
+    pub(crate) component: String,
+    pub(crate) export: String,
+    pub(crate) interface: Interface,
+    pub(crate) target: Arc<Exported>,
 }
 
 /// What the bindings of a mapped component want.
@@ -148,8 +144,7 @@ pub(crate) fn offers(
     description: &Description,
     component: &wasmtime::component::Component,
 ) -> Vec<Offer> {
-    let exports = description.exports.iter().filter(|it| is_own(&it.name, it.kind));
-    let offers = exports.filter_map(|export| {
+    let offers = description.own_exports().filter_map(|export| {
         Some(Offer {
             component: target.unit.component.clone(),
             export: export.name.clone(),
@@ -158,97 +153,6 @@ pub(crate) fn offers(
         })
     });
     offers.collect()
-}
-
-/// Whether an export is for other services: not one that a host calls.
-pub(crate) fn is_own(name: &str, kind: ItemKind) -> bool {
-    let hosts = name.starts_with("wasi:") || name.starts_with("shoal:service/message-handler");
-    kind == ItemKind::Interface && name.contains('/') && !hosts
-}
-
-/// Leads every link of these services to where it belongs, and those that lead nowhere to nobody: their calls fail until they do.
-///
-/// # Errors
-///
-/// Each link that leads nowhere, and why.
-pub(crate) fn connect(services: &[&Service]) -> Vec<ServiceError> {
-    let mut errors = Vec::new();
-    for service in services {
-        for want in &service.wants {
-            match find(service.name(), want, services) {
-                Ok(offer) => want.binding.slot.point(Some(Arc::new(ExportedInterface {
-                    component: Arc::clone(&offer.target),
-                    export: offer.export.clone(),
-                }))),
-                Err(error) => {
-                    want.binding.slot.point(None);
-                    errors.push(error);
-                }
-            }
-        }
-    }
-    errors
-}
-
-fn find<'a>(from: &str, want: &Want, services: &[&'a Service]) -> Result<&'a Offer, ServiceError> {
-    let Binding {
-        interface,
-        component,
-        slot,
-        ..
-    } = &want.binding;
-    let link = || ServiceLink {
-        from: format!("{from}/{component}"),
-        interface: interface.clone(),
-        service: slot.service().to_owned(),
-    };
-    let Some(service) = services.iter().find(|it| it.name() == slot.service()) else {
-        return Err(ServiceError::NoService {
-            link: link(),
-            services: services.iter().map(|it| it.name().to_owned()).collect(),
-        });
-    };
-    let named = |offer: &&Offer| offer.export == *interface || compatible(&offer.export, interface);
-    let found: Vec<&Offer> = service.offers.iter().filter(named).collect();
-    let offer = match found.as_slice() {
-        [offer] => *offer,
-        [] => {
-            return Err(ServiceError::NotExported {
-                link: link(),
-                exports: service.offers.iter().map(|it| it.export.clone()).collect(),
-            });
-        }
-        several => {
-            return Err(ServiceError::Ambiguous {
-                link: link(),
-                components: several.iter().map(|it| it.component.clone()).collect(),
-            });
-        }
-    };
-    fits(&want.interface, &offer.interface).map_err(|misfits| ServiceError::LinkMisfit {
-        link: link(),
-        export: offer.export.clone(),
-        misfits,
-    })?;
-    Ok(offer)
-}
-
-/// A link between services, for an error's text.
-#[derive(Debug)]
-pub struct ServiceLink {
-    from: String,
-    interface: String,
-    service: String,
-}
-
-impl fmt::Display for ServiceLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "component {}: links: {} is linked to the service {}",
-            self.from, self.interface, self.service
-        )
-    }
 }
 
 pub(crate) fn texts(misfits: &[Misfit]) -> String {

@@ -6,17 +6,17 @@ use crate::events::EventComponent;
 use crate::exported::{Exported, Plain};
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
-use crate::links::{Binding, Offer, Want, bindings, is_own, offers, wants};
-use crate::prepare::{admit, exports};
+use crate::links::{Binding, Offer, Want, bindings, offers, wants};
+use crate::prepare::admit;
 use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
 use crate::sweeper::{Sweep, Sweeper};
 use crate::unit::Unit;
-use crate::world::{EventWorld, World};
+use crate::world::{EventWorld, HttpWorld};
 use crate::{Program, ServiceError};
 use shoal_api::Component;
 use shoal_capability::GrantsBuilder;
-use shoal_compile::{Description, Variant};
+use shoal_description::{Description, Variant, World};
 use shoal_engine::{Engine, EngineError, Engines, PoolOptions};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,7 +97,7 @@ impl Machine {
             parts: parts.len(),
             reuse: component.reuse.as_ref().map(ReuseLimits::from),
             bindings,
-            world: World::of,
+            world: HttpWorld::of,
         };
         let failed = |error| ServiceError::link(&component.name, error);
         let linked = recipe.linked().map_err(failed)?;
@@ -107,13 +107,13 @@ impl Machine {
             true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
             false => Vec::new(),
         };
-        let exports = exports(&recipe.description);
+        let exports = recipe.description.export_names();
         let events = match callers.events {
             true => self.events(&unit, &recipe).map_err(failed)?,
             false => None,
         };
         let http = recipe.load().map_err(failed)?.map(|world| {
-            let name = World::name(&world);
+            let name = world.name();
             let resident = Resident::new(recipe, world);
             let callable = Arc::new(HttpComponent { unit, resident });
             self.sweeper.add(&callable);
@@ -132,7 +132,7 @@ impl Machine {
     fn events(
         &self,
         unit: &Arc<Unit>,
-        recipe: &Recipe<World>,
+        recipe: &Recipe<HttpWorld>,
     ) -> Result<Option<(Arc<EventComponent>, &'static str)>, LinkError> {
         let recipe = recipe.taken_as(EventWorld::of);
         let Some(world) = recipe.load()? else {
@@ -151,15 +151,10 @@ impl Machine {
     fn offers(
         &self,
         unit: &Arc<Unit>,
-        recipe: &Recipe<World>,
+        recipe: &Recipe<HttpWorld>,
         linked: &Arc<Linked>,
     ) -> Result<Vec<Offer>, LinkError> {
-        if !recipe
-            .description
-            .exports
-            .iter()
-            .any(|it| is_own(&it.name, it.kind))
-        {
+        if recipe.description.own_exports().next().is_none() {
             return Ok(Vec::new());
         }
         let recipe = recipe
@@ -185,16 +180,17 @@ impl Machine {
         grants: GrantsBuilder,
     ) -> Result<Program, ServiceError> {
         let description = &ready.description;
-        let Some(run) = description.export("wasi:cli/run") else {
+        if !description.fits(World::Command) {
+            let command = World::Command.export();
             return Err(ServiceError::Exports {
                 component: component.name.clone(),
-                exports: exports(description),
-                wanted:
-                    "a program exports wasi:cli/run: a service is started from its manifest with `shoal up`"
-                        .to_owned(),
+                exports: description.export_names(),
+                wanted: format!(
+                    "a program exports {command}: a service is started from its manifest with `shoal up`"
+                ),
             });
-        };
-        let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
+        }
+        let concurrent = description.is_wasi3(World::Command);
         admit(&[(0, component)], description)?;
         let engine = self.engine(component, ready)?;
         let linked = self

@@ -9,13 +9,12 @@ use crate::respond::HttpComponent;
 use crate::stores::PodStores;
 use crate::triggers::{self, Planned, Triggers};
 use crate::unit::Unit;
-use crate::world::{CALLABLE, EVENTS};
 use crate::{Program, ServiceError, Usage};
 use furnish::Furnished;
 use shoal_api::pod::Values;
 use shoal_api::{Component, Store, Trigger};
 use shoal_capability::{Dialer, LogSink};
-use shoal_compile::Description;
+use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
 use shoal_engine::{EngineError, Fault, PoolOptions};
 use shoal_trigger::event::{Failed, Handler as _};
 use shoal_trigger::http::Handler;
@@ -134,17 +133,17 @@ impl Pods {
             wanted,
         };
         if listens && http.is_none() {
-            return Err(lacks(format!("a pod that serves exports {CALLABLE}")));
+            return Err(lacks(format!("a pod that serves exports {HANDLES_REQUESTS}")));
         }
         if wanted && events.is_none() {
             return Err(lacks(format!(
-                "what the messages of {triggers} call exports {EVENTS}"
+                "what the messages of {triggers} call exports {HANDLES_EVENTS}"
             )));
         }
         let unit = http.as_ref().map(|it| &it.unit);
         let unit = unit.or(events.as_ref().map(|it| &it.unit)).cloned();
         Ok(Serving {
-            unit: unit.ok_or_else(|| lacks(format!("a pod that serves exports {CALLABLE}")))?,
+            unit: unit.ok_or_else(|| lacks(format!("a pod that serves exports {HANDLES_REQUESTS}")))?,
             http: http.filter(|_| listens),
             events,
             component: component.name.clone(),
@@ -180,7 +179,7 @@ impl Pods {
             None => Err(ServiceError::Exports {
                 component: component.name.clone(),
                 exports: callable.exports,
-                wanted: format!("what the schedule {trigger} calls exports {EVENTS}"),
+                wanted: format!("what the schedule {trigger} calls exports {HANDLES_EVENTS}"),
             }),
         }
     }

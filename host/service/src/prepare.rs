@@ -1,22 +1,21 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
 use crate::channels;
-use crate::code::imports;
 use crate::events::EventComponent;
 use crate::fused::{Members, is_root};
 use crate::links::{Offer, Want};
 use crate::machine::{Callable, Callers};
+use crate::neighbours::Nearby;
 use crate::respond::HttpComponent;
 use crate::stores::{self, Parts};
 use crate::triggers::{self, Planned, Triggers};
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
-use crate::world::{CALLABLE, EVENTS};
-use crate::{Host, ServiceError};
+use crate::{Host, ServiceError, ServiceId};
 use shoal_api::{Component, WasmService};
 use shoal_artifact::{Artifact, Progress};
-use shoal_capability::{GrantsBuilder, NetworkOptions, Origin, Policy, Stdio};
-use shoal_compile::Description;
+use shoal_capability::{GrantsBuilder, Inadmissible, NetworkOptions, Origin, Policy, Stdio, admit_parts};
+use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
 use shoal_trigger::http::{Handler, Routes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,8 +23,7 @@ use std::sync::Arc;
 
 /// A service that is ready to answer.
 pub struct Service {
-    namespace: String,
-    name: String,
+    id: ServiceId,
     components: Vec<ServiceComponent>,
     callable: BTreeMap<String, Arc<HttpComponent>>,
     /// Components that messages and points in time call.
@@ -54,8 +52,8 @@ pub struct ServiceComponent {
 
 impl Host {
     /// Makes a service ready: its artifacts are here, compiled, allowed to run, and linked. Paths of files begin at `base`;
-    /// `progress` makes a listener for each component, by its name. With `linkable`, other services may be linked to it; call
-    /// [`Host::connect`] once all of them are ready.
+    /// `progress` makes a listener for each component, by its name. With `linkable`, other services may be linked to it. Its own
+    /// links lead nowhere until they are resolved and established ([`Service::resolve`]).
     ///
     /// # Errors
     ///
@@ -72,12 +70,12 @@ impl Host {
         if !unsupported.is_empty() {
             return Err(ServiceError::Manifest(unsupported));
         }
-        let name = manifest.metadata.name.clone().unwrap_or_default();
+        let id = ServiceId::of_manifest(manifest);
+        let (namespace, name) = (&id.namespace, &id.name);
         let mut problems = Vec::new();
         let volumes = Volumes::make(&manifest.spec.volumes, base, objects, &mut problems)?;
-        let namespace = manifest.metadata.namespace.as_deref().unwrap_or("default");
         let parts = Parts {
-            service: (namespace, &name),
+            service: (namespace, name),
             volumes: &volumes,
             objects,
         };
@@ -100,14 +98,17 @@ impl Host {
                     .filter_map(|it| volumes.mount(it))
                     .collect(),
                 stdio: Stdio::Lines {
-                    sink: self.logs.of(&name, &component.name),
+                    sink: self.logs.of(name, &component.name),
                     rate: component.limits.log_rate.bytes(),
                 },
                 stores: stores::granted(component, &stores),
-                ..granted(&name, component)?
+                ..granted(name, component)?
             };
             if let Some(network) = &mut builder.network {
-                network.neighbours = Some(Arc::clone(&self.neighbours) as _);
+                network.neighbours = Some(Arc::new(Nearby {
+                    namespace: namespace.clone(),
+                    all: Arc::clone(&self.neighbours),
+                }));
             }
             grants.push(builder);
         }
@@ -122,8 +123,7 @@ impl Host {
             return Err(ServiceError::Manifest(problems));
         }
         let mut service = Service {
-            namespace: namespace.to_owned(),
-            name,
+            id: id.clone(),
             components: Vec::new(),
             callable: BTreeMap::new(),
             handlers: BTreeMap::new(),
@@ -163,9 +163,7 @@ impl Host {
                 services: linkable,
                 events: service.triggers.iter().any(|it| it.calls(&component.name)),
             };
-            let callable = self
-                .machine
-                .callable(&service.name, &parts, ready, grants, callers)?;
+            let callable = self.machine.callable(name, &parts, ready, grants, callers)?;
             service.add(component, digest, callable);
         }
         service.route(manifest)?;
@@ -219,32 +217,28 @@ pub(crate) fn with_linked(
 /// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself. `parts` are those
 /// that are in it, with their places in the manifest.
 pub(crate) fn admit(parts: &[(usize, &Component)], description: &Description) -> Result<(), ServiceError> {
-    for (place, (index, component)) in parts.iter().enumerate() {
-        let imports = imports(description, parts.len()).filter(|import| import.part == place);
-        let imports = imports.map(|import| import.interface);
-        shoal_capability::admit(imports, component, &Origin::Manifest(*index)).map_err(|denied| {
-            ServiceError::Denied {
-                component: component.name.clone(),
-                denied,
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// What a component exports, for an error's text.
-pub(crate) fn exports(description: &Description) -> String {
-    if description.exports.is_empty() {
-        return "nothing".to_owned();
-    }
-    let names: Vec<_> = description.exports.iter().map(|it| it.name.as_str()).collect();
-    names.join(", ")
+    let origins = parts
+        .iter()
+        .map(|(index, component)| (Origin::Manifest(*index), *component));
+    admit_parts(description, &origins.collect::<Vec<_>>()).map_err(|Inadmissible { part, denied }| {
+        ServiceError::Denied {
+            component: parts
+                .get(part)
+                .map_or_else(String::new, |(_, it)| it.name.clone()),
+            denied,
+        }
+    })
 }
 
 impl Service {
+    /// Its namespace and name.
+    pub fn id(&self) -> &ServiceId {
+        &self.id
+    }
+
     /// The name of the service.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.id.name
     }
 
     /// What runs, in the order of the manifest.
@@ -260,9 +254,18 @@ impl Service {
         }))
     }
 
+    /// Whether a trigger of HTTP calls it.
+    pub fn answers_http(&self) -> bool {
+        !self.http.is_empty()
+    }
+
     /// Starts its triggers, but for HTTP. They go on when the service is dropped, until they are shut down.
     pub fn start(&self) -> Triggers {
-        triggers::start((&self.namespace, &self.name), &self.triggers, &self.handlers)
+        triggers::start(
+            (&self.id.namespace, &self.id.name),
+            &self.triggers,
+            &self.handlers,
+        )
     }
 
     /// How many of its components are mapped. The others are files until they are called.
@@ -323,11 +326,11 @@ impl Service {
                 }
                 None if self.handlers.contains_key(&trigger.component) => continue,
                 Some(_) => format!(
-                    "trigger {} calls {CALLABLE}: build it for one of these, or run a command with `shoal run`",
+                    "trigger {} calls {HANDLES_REQUESTS}: build it for one of these, or run a command with `shoal run`",
                     trigger.name
                 ),
                 None => format!(
-                    "spec.triggers[{index}].component: trigger {} calls {EVENTS}: build it for one of these",
+                    "spec.triggers[{index}].component: trigger {} calls {HANDLES_EVENTS}: build it for one of these",
                     trigger.name
                 ),
             };

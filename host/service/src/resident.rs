@@ -5,7 +5,7 @@ use crate::code::{Code, LinkError, Linked};
 use crate::limits::ReuseLimits;
 use crate::links::Binding;
 use arc_swap::ArcSwapOption;
-use shoal_compile::Description;
+use shoal_description::Description;
 use shoal_engine::Engine;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,7 +11,7 @@ use crate::request::declares_more_than;
 use crate::resident::Resident;
 use crate::response::{ResponseBody, Writer};
 use crate::unit::{Cause, Unit};
-use crate::world::{Call, World};
+use crate::world::{Call, HttpWorld};
 use http_body::Body as _;
 use shoal_capability::{CallContext, RequestId, Trace};
 use shoal_engine::{Fault, fair, metered};
@@ -28,7 +28,7 @@ pub(crate) const LOCAL: &str = "a request between services";
 /// A component behind an HTTP trigger.
 pub(crate) struct HttpComponent {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) resident: Resident<World>,
+    pub(crate) resident: Resident<HttpWorld>,
 }
 
 impl HttpComponent {
@@ -77,7 +77,7 @@ impl Handler for HttpComponent {
 
 async fn respond(
     unit: &Arc<Unit>,
-    world: &World,
+    world: &HttpWorld,
     id: RequestId,
     request: Request,
 ) -> Result<Response, Failure> {

@@ -1,5 +1,6 @@
 //! The threads that guests run on.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use tokio::runtime::{Builder, Runtime};
 
@@ -8,10 +9,14 @@ const EVENT_INTERVAL: u32 = 3;
 
 /// A runtime for a [`Host`](crate::Host), of two threads at the least, and the lane of its guests that compute.
 ///
+/// Raises the limit of open files to what the system allows the process: each service has a listener and a mapped file, and a shell's
+/// usual limit of 1,024 is for those who call `select`.
+///
 /// # Errors
 ///
 /// Where the threads cannot be started.
 pub fn runtime() -> io::Result<Runtime> {
+    allow_open_files()?;
     shoal_engine::start_lane()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
@@ -19,4 +24,16 @@ pub fn runtime() -> io::Result<Runtime> {
         .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build()
+}
+
+fn allow_open_files() -> io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return Ok(());
+    }
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit).map_err(io::Error::from)
 }

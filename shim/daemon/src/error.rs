@@ -4,6 +4,7 @@ use shoal_admission::Denied;
 use shoal_api::Problem;
 use shoal_api::pod::{StartError, StartErrorKind};
 use shoal_artifact::ArtifactError;
+use shoal_description::{HANDLES_REQUESTS, World};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,8 +47,8 @@ pub(crate) enum Error {
     #[error("{}", list(.0))]
     Denied(Vec<Denied>),
     #[error(
-        "component {component} exports {exports}: a container needs wasi:http/incoming-handler, wasi:http/handler or \
-         shoal:service/my-service to serve, or wasi:cli/run to run once"
+        "component {component} exports {exports}: a container needs {HANDLES_REQUESTS} to serve, or {command} to run once",
+        command = World::Command.export()
     )]
     Exports { component: String, exports: String },
     #[error("cannot listen on port {port} in the pod's network: {source}")]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shoal_api::pod::Values;
 use shoal_api::{Component, FilesystemGrant, Store, Trigger};
-use shoal_compile::Description;
+use shoal_description::Description;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

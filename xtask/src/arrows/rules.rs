@@ -106,10 +106,20 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[],
             why: WHY_HOST,
         },
+        // Data that the daemon's protocol has, too: no engine, no runtime.
+        Room {
+            folder: "host/description",
+            may_use: &[],
+            why: WHY_HOST,
+        },
         // The library is the parent's side and needs no engine; the program configures one with the compiler in it, and composes.
         Room {
             folder: "host/compile",
-            may_use: &[optional("host/engine"), optional("host/compose")],
+            may_use: &[
+                to("host/description"),
+                optional("host/engine"),
+                optional("host/compose"),
+            ],
             why: WHY_HOST,
         },
         Room {
@@ -124,13 +134,13 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/compose",
-            may_use: &[to("api")],
+            may_use: &[to("api"), to("host/description")],
             why: WHY_HOST,
         },
         // Pure, and without wasmtime: the daemon, which never runs a guest, asks them too.
         Room {
             folder: "host/admission",
-            may_use: &[to("api")],
+            may_use: &[to("api"), to("host/description")],
             why: WHY_HOST,
         },
         Room {
@@ -170,6 +180,11 @@ pub(crate) const RULES: Rules = Rules {
             may_use: &[to("api"), to("host/*")],
             why: WHY_HOST,
         },
+        Room {
+            folder: "host/fleet",
+            may_use: &[to("host/service")],
+            why: WHY_HOST,
+        },
         // Sockets and packets, for whatever is sent.
         Room {
             folder: "shim/channel",
@@ -180,7 +195,7 @@ pub(crate) const RULES: Rules = Rules {
             folder: "shim/protocol",
             may_use: &[
                 to("api"),
-                to("host/compile"),
+                to("host/description"),
                 to("shim/channel"),
                 to("e2e/golden"),
             ],
@@ -200,7 +215,7 @@ pub(crate) const RULES: Rules = Rules {
                 to("host/admission"),
                 to("host/artifact"),
                 to("host/compile"),
-                to("host/compose"),
+                to("host/description"),
                 to("host/network"),
                 to("shim/channel"),
                 to("shim/protocol"),
@@ -235,11 +250,13 @@ pub(crate) const RULES: Rules = Rules {
             folder: "cli",
             may_use: &[
                 to("api"),
+                to("host/fleet"),
                 to("host/service"),
                 to("host/artifact"),
                 to("host/compile"),
+                to("host/description"),
             ],
-            why: "the command is a thin edge over host/service; a worker process is another edge over the same library",
+            why: "the command is a thin edge over host/fleet and host/service; a worker process is another edge over the same library",
         },
         Room {
             folder: "xtask",

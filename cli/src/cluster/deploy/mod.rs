@@ -9,7 +9,7 @@ mod wait;
 use super::{Target, explain};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::manifests::{self, Entry};
+use crate::manifests;
 use crate::registry::Registry;
 use crate::{Global, Outcome};
 use clap::Args;
@@ -97,7 +97,7 @@ pub(crate) async fn deploy(options: Deploy, global: &Global, console: &Console) 
     if found.services.is_empty() {
         return Err(Failure::Usage("the manifests hold no WasmService".to_owned()));
     }
-    for warning in found.services.iter().flat_map(Entry::unsupported) {
+    for warning in found.services.iter().flat_map(|entry| entry.unsupported()) {
         console.warn(warning.to_string());
     }
     let publish = Publish::new(push_to, registry, global, console);

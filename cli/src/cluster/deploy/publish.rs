@@ -10,9 +10,10 @@ use crate::registry::Registry;
 use crate::setup;
 use shoal_api::{Component, Problem};
 use shoal_artifact::{Cache, Digest, PullPolicy, PushFormat, PushOptions, Reference, Source};
-use shoal_compile::Description;
+use shoal_description::Description;
 use shoal_service::{Origin, Reason, admit};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Digits of the component's digest that make its tag: enough that two never meet.
 const TAG_DIGITS: usize = 32;
@@ -41,11 +42,11 @@ impl<'a> Publish<'a> {
     }
 
     /// Whether files have somewhere to go.
-    pub(super) fn check(&self, services: &[Entry]) -> Result<(), Failure> {
+    pub(super) fn check(&self, services: &[Arc<Entry>]) -> Result<(), Failure> {
         if self.to.is_some() {
             return Ok(());
         }
-        let of = |entry: &Entry| {
+        let of = |entry: &Arc<Entry>| {
             let components = entry.service.spec.components.iter().enumerate();
             let files = components.filter(|(_, it)| it.file.is_some());
             let problem = |(index, component): (usize, &Component)| Problem {
@@ -67,7 +68,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Pushes all files of all services; what was pushed, for each service.
-    pub(super) async fn all(&self, services: &[Entry]) -> Result<Vec<Vec<Image>>, Failure> {
+    pub(super) async fn all(&self, services: &[Arc<Entry>]) -> Result<Vec<Vec<Image>>, Failure> {
         let Some(to) = &self.to else {
             return Ok(vec![Vec::new(); services.len()]);
         };

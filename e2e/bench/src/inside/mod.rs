@@ -3,6 +3,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod first;
+pub(crate) mod fleet;
 pub(crate) mod memory;
 pub(crate) mod serve;
 
@@ -13,6 +14,7 @@ use shoal_api::manifest::{Document, parse};
 use shoal_artifact::FetchOptions;
 use shoal_capability::{LogSink, RequestId, Stream};
 use shoal_engine::PoolOptions;
+use shoal_fleet::Arrival;
 use shoal_service::{Host, HostOptions, Logs, Objects, Service};
 use shoal_trigger::http::{Routes, Running, ServerOptions};
 use std::net::Ipv4Addr;
@@ -94,6 +96,15 @@ fn unload(service: &Service) -> anyhow::Result<()> {
     service.sweep();
     ensure!(service.mapped() == 0, "{} stays mapped", service.name());
     Ok(())
+}
+
+/// A service that listens on a free port of loopback if it answers HTTP.
+pub(crate) async fn arrival(service: Service) -> anyhow::Result<Arrival> {
+    let listener = match service.answers_http() {
+        true => Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?),
+        false => None,
+    };
+    Ok(Arrival { service, listener })
 }
 
 /// Serves on a free port of loopback.

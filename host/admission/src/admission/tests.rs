@@ -2,6 +2,7 @@
 
 use super::*;
 use shoal_api::{Capabilities, ConfigGrant, KeyValueGrant, Link, MessagingGrant, NetworkGrant, SecretGrant};
+use shoal_description::Import;
 
 /// What Rust's std imports whatever the program does.
 const RUNTIME: [&str; 10] = [
@@ -37,6 +38,36 @@ fn a_runtime_needs_no_grant() {
         admit(RUNTIME, &Component::default(), &Origin::Manifest(0)),
         Ok(())
     );
+}
+
+#[test]
+fn each_part_of_a_component_needs_grants_of_its_own() {
+    let import = |name: &str, kind| Import {
+        name: name.to_owned(),
+        kind,
+    };
+    let description = Description {
+        imports: vec![
+            import("p0-wasi:http/outgoing-handler@0.2.6", ItemKind::Interface),
+            import("p1-wasi:sockets/tcp@0.2.6", ItemKind::Interface),
+            import("acme:shop/types", ItemKind::Types),
+        ],
+        ..Description::default()
+    };
+    let granted = with(Capabilities {
+        network: Some(NetworkGrant::default()),
+        ..Capabilities::default()
+    });
+    let nothing = Component::default();
+    let parts = |second| [(Origin::Manifest(0), &granted), (Origin::Manifest(3), second)];
+    assert_eq!(admit_parts(&description, &parts(&granted)), Ok(()));
+    let refused = admit_parts(&description, &parts(&nothing)).unwrap_err();
+    assert_eq!(refused.part, 1);
+    let [denied] = refused.denied.as_slice() else {
+        panic!("one import is denied: {refused:?}");
+    };
+    assert_eq!(denied.import, "wasi:sockets/tcp@0.2.6");
+    assert!(denied.to_string().contains("spec.components[3]"), "{denied}");
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The worlds that a message or a point in time can call, and how each is called.
 
 use super::Call;
-use super::messages::{self, INTERFACE, Messages};
+use super::messages::{self, Messages};
 use super::my_service::{self, MyService};
 use super::program::{self, Program};
 use crate::code::Linked;
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
 use crate::unit::{Cause, Unit};
-use shoal_compile::Description;
+use shoal_description::{Description, World};
 use shoal_trigger::event::Event;
 use std::sync::Arc;
 
@@ -23,10 +23,6 @@ pub(crate) enum EventWorld {
     Program(Arc<Instances<Program>>),
 }
 
-/// These worlds, for an error's text.
-pub(crate) const EVENTS: &str =
-    "shoal:service/message-handler, handle-request (shoal:service/my-service) or wasi:cli/run";
-
 impl EventWorld {
     /// The world of a component by its exports; none where no event can call it.
     pub(crate) fn of(
@@ -34,19 +30,24 @@ impl EventWorld {
         linked: &Arc<Linked>,
         reuse: Option<ReuseLimits>,
     ) -> Option<wasmtime::Result<Self>> {
-        if let Some(export) = description.export(INTERFACE) {
-            let messages = Messages::new(&linked.pre, &export.name);
-            return Some(messages.map(|it| Self::Messages(Instances::new(it, linked, reuse))));
-        }
-        if description.export("handle-request").is_some() {
-            let service = MyService::new(&linked.pre);
-            return Some(service.map(|it| Self::MyService(Instances::new(it, linked, reuse))));
-        }
-        let run = description.export("wasi:cli/run")?;
-        let concurrent = run.version().is_some_and(|version| version.starts_with("0.3"));
-        let program = Program::new(&linked.pre, concurrent);
-        // A program may be run once in an instance, so none is used again.
-        Some(program.map(|it| Self::Program(Instances::new(it, linked, None))))
+        let world = description.event_world()?;
+        Some(match world {
+            World::MessageService => {
+                let messages = Messages::new(&linked.pre, &description.entry(world)?.name);
+                messages.map(|it| Self::Messages(Instances::new(it, linked, reuse)))
+            }
+            World::MyService => {
+                let service = MyService::new(&linked.pre);
+                service.map(|it| Self::MyService(Instances::new(it, linked, reuse)))
+            }
+            World::Command => {
+                let program = Program::new(&linked.pre, description.is_wasi3(world));
+                // A program may be run once in an instance, so none is used again.
+                program.map(|it| Self::Program(Instances::new(it, linked, None)))
+            }
+            // No event calls them.
+            World::HttpProxy | World::HttpService => return None,
+        })
     }
 
     /// Its name, for people.

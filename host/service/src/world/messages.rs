@@ -9,9 +9,6 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentType, InstancePre, Lower, TypedFunc};
 
-/// The interface, as `wit/service.wit` has it.
-pub(super) const INTERFACE: &str = "shoal:service/message-handler";
-
 /// A message as the interface has it.
 #[derive(ComponentType, Lower)]
 #[component(record)]

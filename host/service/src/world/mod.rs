@@ -7,7 +7,7 @@ mod messages;
 mod my_service;
 mod program;
 
-pub(crate) use events::{EVENTS, EventWorld};
+pub(crate) use events::EventWorld;
 pub(crate) use http2::Http2;
 pub(crate) use http3::Http3;
 pub(crate) use my_service::MyService;
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
 use crate::unit::{Cause, Unit};
-use shoal_compile::Description;
+use shoal_description::{Description, World};
 use shoal_engine::Fault;
 use shoal_trigger::http::Request;
 use std::pin::Pin;
@@ -30,7 +30,7 @@ pub(crate) type Call = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>
 
 /// What a trigger of HTTP can call.
 #[derive(Clone)]
-pub(crate) enum World {
+pub(crate) enum HttpWorld {
     /// `wasi:http/proxy` 0.2.
     Http2(Arc<Instances<Http2>>),
     /// `wasi:http/service` 0.3.
@@ -39,29 +39,23 @@ pub(crate) enum World {
     MyService(Arc<Instances<MyService>>),
 }
 
-/// The worlds that a trigger of HTTP can call, for an error's text.
-pub(crate) const CALLABLE: &str =
-    "wasi:http/incoming-handler@0.2, wasi:http/handler@0.3 or handle-request (shoal:service/my-service)";
-
-impl World {
+impl HttpWorld {
     /// The world of a component by its exports; none where no trigger can call it.
     pub(crate) fn of(
         description: &Description,
         linked: &Arc<Linked>,
         reuse: Option<ReuseLimits>,
     ) -> Option<wasmtime::Result<Self>> {
-        if description.export("wasi:http/incoming-handler").is_some() {
-            return Some(Http2::new(&linked.pre).map(|it| Self::Http2(Instances::new(it, linked, reuse))));
-        }
-        if description.export("wasi:http/handler").is_some() {
-            return Some(Http3::new(&linked.pre).map(|it| Self::Http3(Instances::new(it, linked, reuse))));
-        }
-        if description.export("handle-request").is_some() {
-            return Some(
-                MyService::new(&linked.pre).map(|it| Self::MyService(Instances::new(it, linked, reuse))),
-            );
-        }
-        None
+        let pre = &linked.pre;
+        Some(match description.request_world()? {
+            World::HttpProxy => Http2::new(pre).map(|it| Self::Http2(Instances::new(it, linked, reuse))),
+            World::HttpService => Http3::new(pre).map(|it| Self::Http3(Instances::new(it, linked, reuse))),
+            World::MyService => {
+                MyService::new(pre).map(|it| Self::MyService(Instances::new(it, linked, reuse)))
+            }
+            // No request calls them.
+            World::MessageService | World::Command => return None,
+        })
     }
 
     /// Its name, for people.

@@ -10,14 +10,12 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Full};
 use shoal_capability::State;
+use shoal_description::World;
 use shoal_trigger::event::Event;
 use shoal_trigger::http::Request;
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
-
-/// The export, as `wit/service.wit` has it.
-const EXPORT: &str = "handle-request";
 
 type HandleRequest = TypedFunc<(String,), (String,)>;
 
@@ -28,7 +26,7 @@ pub(crate) struct MyService {
 
 impl MyService {
     pub(super) fn new(pre: &InstancePre<State>) -> wasmtime::Result<Self> {
-        let found = pre.component().get_export_index(None, EXPORT);
+        let found = pre.component().get_export_index(None, World::MyService.export());
         let export = found.ok_or_else(|| wasmtime::Error::msg("`handle-request` is not a function"))?;
         Ok(Self {
             pre: pre.clone(),

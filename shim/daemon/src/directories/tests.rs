@@ -42,7 +42,7 @@ fn program(folder: &Path, read_only: bool) -> Program {
         "name": "web",
         "capabilities": {"filesystem": [{"volume": "data", "mountPath": "/data", "readOnly": read_only}]},
     });
-    let description = serde_json::to_value(shoal_compile::Description::default()).unwrap();
+    let description = serde_json::to_value(shoal_description::Description::default()).unwrap();
     let task: Task = serde_json::from_value(serde_json::json!({
         "id": "web", "pod": "default/web", "component": component, "code": "", "digest": "", "description": description, "role": "run",
     }))

@@ -4,12 +4,11 @@
 use super::pod_spec::{PodSpec, Routes};
 use crate::error::Error;
 use crate::record::{Domain, Program};
-use shoal_admission::Origin;
+use shoal_admission::{Inadmissible, Origin, admit_parts};
 use shoal_api::pod::TrustDomain;
 use shoal_api::{Component, Trigger};
 use shoal_artifact::{Compiled, Digest};
-use shoal_compile::Description;
-use shoal_compose::Owned;
+use shoal_description::{Description, World};
 use shoal_protocol::{Role, Task, TaskPart};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,7 +54,7 @@ pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Progra
             admit(description, &spec.component, &parts)?;
             role(description, &spec.triggers).ok_or_else(|| Error::Exports {
                 component: spec.component.name.clone(),
-                exports: exports(description),
+                exports: description.export_names(),
             })?
         }
         None => Role::Part,
@@ -132,10 +131,11 @@ fn domain(spec: &PodSpec, description: Option<&Description>, parts: &[TaskPart])
 
 /// Whether it makes sockets itself. Languages import them whatever a program does, so it counts only with a grant to connect.
 fn has_sockets(description: &Description, component: &Component, parts: &[TaskPart]) -> bool {
-    let imports = description.imports.iter();
-    let imported = imports
-        .map(|import| owned(&import.name, parts).name)
-        .any(|name| name.starts_with("wasi:sockets/tcp@") || name.starts_with("wasi:sockets/udp@"));
+    let imported = description.imports_of_parts(parts.len() + 1).any(|import| {
+        ["wasi:sockets/tcp@", "wasi:sockets/udp@"]
+            .iter()
+            .any(|sockets| import.interface.starts_with(sockets))
+    });
     let connects = |it: &Component| {
         let network = it.capabilities.network.as_ref();
         network.is_some_and(|grant| !grant.outbound.is_empty())
@@ -146,63 +146,36 @@ fn has_sockets(description: &Description, component: &Component, parts: &[TaskPa
 /// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself.
 fn admit(description: &Description, component: &Component, parts: &[TaskPart]) -> Result<(), Error> {
     let members = std::iter::once(component).chain(parts.iter().map(|part| &part.component));
-    for (place, member) in members.enumerate() {
-        let imports = description
-            .imports
-            .iter()
-            .map(|import| owned(&import.name, parts));
-        let imports = imports.filter(|import| import.part == place).map(|it| it.name);
+    let members = members.map(|member| {
         let origin = Origin::Pod {
             container: member.name.clone(),
             alone: parts.is_empty(),
         };
-        shoal_admission::admit(imports, member, &origin).map_err(Error::Denied)?;
-    }
-    Ok(())
-}
-
-/// Whose import it is, and what that part calls it. What belongs to none alone is the first one's.
-fn owned<'a>(name: &'a str, parts: &[TaskPart]) -> Owned<'a> {
-    let known = |owned: &Owned<'_>| !parts.is_empty() && owned.part <= parts.len();
-    Owned::parse(name)
-        .filter(known)
-        .unwrap_or(Owned { part: 0, name })
+        (origin, member)
+    });
+    admit_parts(description, &members.collect::<Vec<_>>())
+        .map_err(|Inadmissible { denied, .. }| Error::Denied(denied))
 }
 
 /// What a component is run for, which these triggers call. One that can both answer and be run serves: it can be told by a command of
 /// its own to do something once.
 fn role(description: &Description, triggers: &[Trigger]) -> Option<Role> {
-    let exports = |name| description.export(name).is_some();
     let due = triggers.iter().find(|it| it.schedule.is_some());
-    let message = exports("shoal:service/message-handler") || exports("handle-request");
-    let program = exports("wasi:cli/run");
     if let Some(due) = due {
         let trigger = due.name.clone();
         // A program has an exit code of its own.
-        return Some(if program && !message {
-            Role::Run
-        } else {
-            Role::Due { trigger }
+        return Some(match description.event_world() {
+            Some(World::Command) => Role::Run,
+            _ => Role::Due { trigger },
         });
     }
-    let answers =
-        exports("wasi:http/incoming-handler") || exports("wasi:http/handler") || exports("handle-request");
     let asked = triggers.is_empty() || triggers.iter().any(|it| it.http.is_some());
-    if answers && asked {
+    if description.request_world().is_some() && asked {
         return Some(Role::Serve);
     }
     if !triggers.is_empty() {
         // What its messages need, the worker says.
         return Some(Role::Handle);
     }
-    program.then_some(Role::Run)
-}
-
-fn exports(description: &Description) -> String {
-    let names: Vec<_> = description.exports.iter().map(|it| it.name.as_str()).collect();
-    if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(", ")
-    }
+    description.fits(World::Command).then_some(Role::Run)
 }

@@ -8,7 +8,7 @@ use crate::record::{Program, Sandbox};
 use serde_json::{Value, json};
 use shoal_api::pod::{self, Values};
 use shoal_artifact::{Compiled, Digest};
-use shoal_compile::{Description, Export, Import, ItemKind};
+use shoal_description::{Description, Export, Import, ItemKind};
 use shoal_protocol::{Role, TaskPart};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,6 +3,9 @@
 use semver::Version;
 use std::fmt;
 
+/// The most components that one may be composed of.
+pub const MAX_PARTS: usize = 64;
+
 /// The name without its version: `acme:auth/check`.
 pub fn unversioned(name: &str) -> &str {
     name.split_once('@').map_or(name, |(name, _)| name)
@@ -52,7 +55,7 @@ impl<'a> Owned<'a> {
             .parse()
             .ok()
             .filter(|_| plain && part.bytes().all(|it| it.is_ascii_digit()))?;
-        (part < crate::MAX_PARTS).then_some(Self { part, name })
+        (part < MAX_PARTS).then_some(Self { part, name })
     }
 }
 

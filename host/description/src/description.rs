@@ -1,5 +1,6 @@
-//! What a component says of itself: imports, exports, kind. What it may import is decided by `capability`.
+//! What is read from a component's binary, as data. What its exports make it is in `world`.
 
+use crate::{Owned, unversioned};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a component without running it.
@@ -20,6 +21,19 @@ impl Description {
     /// Whether it uses the component model's concurrency (WASI 0.3).
     pub fn concurrent(&self) -> bool {
         self.variant == Variant::Concurrent
+    }
+
+    /// Its imports, where it is `parts` components in one.
+    pub fn imports_of_parts(&self, parts: usize) -> impl Iterator<Item = PartImport<'_>> {
+        self.imports.iter().map(move |import| {
+            let owned = Owned::parse(&import.name).filter(|it| parts > 1 && it.part < parts);
+            PartImport {
+                name: &import.name,
+                interface: owned.map_or(import.name.as_str(), |it| it.name),
+                part: owned.map_or(0, |it| it.part),
+                kind: import.kind,
+            }
+        })
     }
 
     /// The export with this name, whatever the version behind `@`.
@@ -103,6 +117,48 @@ impl Export {
     }
 }
 
-fn unversioned(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(name, _)| name)
+/// An import of a component that may be several in one, and the part that imports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartImport<'a> {
+    /// The name under which the whole component imports it.
+    pub name: &'a str,
+    /// The name that the part itself knows.
+    pub interface: &'a str,
+    /// The part's place: 0 for the root, and for what belongs to no part alone.
+    pub part: usize,
+    /// What it is.
+    pub kind: ItemKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_of_parts_are_told_apart_and_forged_names_stay_the_roots() {
+        let import = |name: &str| Import {
+            name: name.to_owned(),
+            kind: ItemKind::Interface,
+        };
+        let description = Description {
+            imports: vec![
+                import("p1-wasi:cli/exit@0.2.6"),
+                import("p7-a:b/c"),
+                import("a:b/d"),
+            ],
+            ..Description::default()
+        };
+        let read = |parts| -> Vec<(usize, &str)> {
+            let imports = description.imports_of_parts(parts);
+            imports.map(|it| (it.part, it.interface)).collect()
+        };
+        assert_eq!(
+            read(2),
+            [(1, "wasi:cli/exit@0.2.6"), (0, "p7-a:b/c"), (0, "a:b/d")]
+        );
+        assert_eq!(
+            read(1),
+            [(0, "p1-wasi:cli/exit@0.2.6"), (0, "p7-a:b/c"), (0, "a:b/d")]
+        );
+    }
 }
