@@ -76,7 +76,7 @@ impl<S: Node> Registry<S> {
     pub(crate) fn take(&mut self, id: &ServiceId) -> Option<(Arc<S>, Vec<S::Error>)> {
         self.forget_wants(id);
         let service = self.services.remove(id)?;
-        let here = self.here(id);
+        let here = here(self.services.keys(), id);
         let mut errors = Vec::new();
         for dependent in self.dependents(id) {
             if let Some(dependent) = self.services.get(dependent) {
@@ -113,7 +113,8 @@ impl<S: Node> Registry<S> {
             }
         }
         for (service, id) in missing {
-            errors.extend(service.without(&id, &self.here(&id)));
+            let present = new.keys().copied().chain(self.services.keys());
+            errors.extend(service.without(&id, &here(present, &id)));
         }
         if errors.is_empty() { Ok(leads) } else { Err(errors) }
     }
@@ -129,14 +130,13 @@ impl<S: Node> Registry<S> {
             }
         }
     }
+}
 
-    /// Some of the services in a namespace, for an error's text.
-    fn here(&self, of: &ServiceId) -> Vec<String> {
-        let ids = self.services.keys().filter(|id| id.namespace == of.namespace);
-        let mut names: Vec<_> = ids.take(LISTED).map(|id| id.name.clone()).collect();
-        names.sort();
-        names
-    }
+/// Some of these services that share a namespace with `missing`, for an error's text.
+fn here<'a>(ids: impl Iterator<Item = &'a ServiceId>, missing: &ServiceId) -> Vec<String> {
+    let ids = ids.filter(|id| id.namespace == missing.namespace);
+    let names: BTreeSet<_> = ids.take(LISTED).map(|id| id.name.clone()).collect();
+    names.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -244,6 +244,55 @@ async fn services_come_and_go_with_the_manifests_of_a_folder() {
     clients.end().await;
 }
 
+#[tokio::test]
+async fn no_request_to_others_fails_while_services_come_change_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, state: &str| {
+        let env = json!([{"name": "STATE", "value": state}]);
+        let text = manifest(name, guest("http_env").to_str().unwrap(), env);
+        std::fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+    };
+    // A caller and who it is linked to: the changes of others are none of their business.
+    let link = json!({"links": [{"import": "test:links/calls", "service": "audit"}]});
+    let shop = [("/", shoal_e2e::component("web", "link_web", link))];
+    let audit = [("", shoal_e2e::component("lib", "link_provider", json!({})))];
+    for (name, components) in [("shop", &shop), ("audit", &audit)] {
+        let text = shoal_e2e::service(name, components, json!({}));
+        std::fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+    }
+    for n in 0..20 {
+        write(&format!("other-{n}"), "quiet");
+    }
+    let shoal = Up::new().file(folder.path(), 22).arg("--watch").start().await;
+    let others = [
+        Clients::start(shoal.at("other-0"), &["STATE=quiet"]),
+        Clients::start(shoal.at("other-19"), &["STATE=quiet"]),
+    ];
+    let (stop, shop) = (Arc::<AtomicBool>::default(), shoal.at("shop"));
+    let stopped = Arc::clone(&stop);
+    let linked = tokio::spawn(async move {
+        while !stopped.load(Ordering::SeqCst) {
+            get(shop, "/?op=add&a=1&b=1").await.is(200, "2\n");
+        }
+    });
+    for round in 1..=3 {
+        write("more", "new");
+        event(&shoal, "listening", 21 + round).await;
+        get(shoal.at("more"), "/").await.has(200, "STATE=new");
+        write("more", "changed");
+        event(&shoal, "reloaded", round).await;
+        get(shoal.at("more"), "/").await.has(200, "STATE=changed");
+        remove(folder.path(), "more");
+        event(&shoal, "removed", round).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    linked.await.expect("every call was answered");
+    for clients in others {
+        clients.end().await;
+    }
+    assert!(shoal.log.events("kept").is_empty(), "{}", shoal.log.tail());
+}
+
 fn remove(folder: &Path, name: &str) {
     std::fs::remove_file(folder.join(format!("{name}.yaml"))).unwrap();
 }

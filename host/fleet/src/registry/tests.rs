@@ -165,7 +165,7 @@ fn what_does_not_fit_changes_nothing() {
     assert_eq!(caller.leads_to("audit"), Some(1));
     assert!(bench.registry.dependents(&id("caller")).is_empty());
     let missing = bench.put(&bench.fake("third", 1, &["nobody"], &[])).unwrap_err();
-    assert_eq!(missing, ["shop/third: no shop/nobody among audit caller"]);
+    assert_eq!(missing, ["shop/third: no shop/nobody among audit caller third"]);
     assert!(!bench.registry.contains(&id("third")));
 }
 
