@@ -379,6 +379,7 @@ const RUNTIME: Absent = Absent {
         "host/artifact",
         "host/compile",
         "host/compose",
+        "host/description",
         "host/network",
         "host/redis",
         "host/trigger",
