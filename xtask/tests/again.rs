@@ -1,4 +1,8 @@
 //! `scripts/again.sh`: which failures are tried again, and what is counted. The tests that it runs are a script that prints as libtest does.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which clippy cannot see in this folder"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
