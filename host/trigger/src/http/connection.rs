@@ -38,10 +38,7 @@ pub(super) struct Server {
 impl Server {
     /// Speaks HTTP on `stream` until it ends.
     pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, connection: Arc<Connection>) {
-        // Without it the last part of an answer waits for the client's acknowledgement (RFC 896).
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
+        set_nodelay(&stream);
         let head_timeout = self.options.head_timeout;
         let builder = self.builder();
         let wire = Wire::new(stream, self.options.write_timeout, Arc::clone(&connection));
@@ -55,8 +52,7 @@ impl Server {
             async move {
                 let mut response = server.respond(request, http2, in_flight).await;
                 if !http2 && last.load(Ordering::Relaxed) {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
+                    announce_close(&mut response);
                 }
                 Ok::<_, Infallible>(response)
             }
@@ -160,6 +156,19 @@ impl Server {
             }
         }
     }
+}
+
+/// Without it the last part of an answer waits for the client's acknowledgement (RFC 896).
+fn set_nodelay(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}
+
+/// The connection ends after this answer.
+fn announce_close(response: &mut http::Response<Answer>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
 }
 
 /// Waits for the end of an HTTP/2 connection that was asked to end, while its client takes what was answered: for `most` at the longest,

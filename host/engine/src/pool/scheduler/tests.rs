@@ -175,70 +175,102 @@ impl Numbers {
         self.0 ^= self.0 << 17;
         self.0 % most
     }
+
+    fn small(&mut self, most: u32) -> u32 {
+        u32::try_from(self.below(most.into())).expect("below a u32")
+    }
+
+    fn place<T>(&mut self, of: &[T]) -> usize {
+        usize::try_from(self.below(of.len() as u64)).expect("below a usize")
+    }
+}
+
+/// A pool whose shares do something at random.
+struct Random {
+    numbers: Numbers,
+    total: u32,
+    pool: Scheduler<(usize, u32)>,
+    shares: Vec<usize>,
+    /// Slots that are held, by their share.
+    held: Vec<(usize, u32)>,
+    /// Tickets that wait; their shares, and the steps in which they began to.
+    waiting: Vec<(u64, (usize, u32))>,
+}
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        let mut numbers = Numbers(seed);
+        let total = 4 + numbers.small(60);
+        Self {
+            numbers,
+            total,
+            pool: Scheduler::new(total),
+            shares: Vec::new(),
+            held: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: u32) {
+        let granted = match self.numbers.below(10) {
+            0 if self.shares.len() < 20 => {
+                let (share, granted) = self.pool.join(1 + self.numbers.small(3));
+                self.shares.push(share);
+                granted
+            }
+            1..=4 if !self.shares.is_empty() => self.ask(step),
+            5 if !self.waiting.is_empty() => {
+                let place = self.numbers.place(&self.waiting);
+                let (ticket, (share, _)) = self.waiting.swap_remove(place);
+                self.pool.cancel(share, ticket)
+            }
+            _ if !self.held.is_empty() => {
+                let (share, slots) = self.held.swap_remove(self.numbers.place(&self.held));
+                self.pool.give_back(share, slots)
+            }
+            _ => Vec::new(),
+        };
+        self.granted(granted);
+    }
+
+    fn ask(&mut self, step: u32) -> Vec<Granted<(usize, u32)>> {
+        let share = self.shares[self.numbers.place(&self.shares)];
+        let slots = 1 + self.numbers.small(self.total.min(3));
+        if self.pool.try_take(share, slots) {
+            self.held.push((share, slots));
+            return Vec::new();
+        }
+        let (ticket, granted) = self.pool.wait(share, slots, (share, step));
+        self.waiting.push((ticket, (share, step)));
+        granted
+    }
+
+    fn granted(&mut self, granted: Vec<Granted<(usize, u32)>>) {
+        for Granted { slots, waits } in granted {
+            let place = self.waiting.iter().position(|(_, it)| *it == waits);
+            self.waiting.swap_remove(place.expect("it waited"));
+            self.held.push((waits.0, slots));
+        }
+    }
 }
 
 #[test]
 fn whatever_happens_slots_add_up_and_nobody_waits_who_need_not() {
-    let mut numbers = Numbers(42);
-    for round in 0..50 {
-        let total = 4 + u32::try_from(numbers.below(60)).expect("small");
-        let mut pool = Scheduler::new(total);
-        let mut shares = Vec::new();
-        // Slots that are held, and tickets that wait, each with its share.
-        let (mut held, mut waiting) = (Vec::new(), Vec::new());
+    for seed in 1..=50 {
+        let mut it = Random::new(seed);
         for step in 0..2000 {
-            let pick = |numbers: &mut Numbers, len: usize| {
-                usize::try_from(numbers.below(len as u64)).expect("small")
-            };
-            let granted = match numbers.below(10) {
-                0 if shares.len() < 20 => {
-                    let (share, granted) = pool.join(1 + u32::try_from(numbers.below(3)).expect("small"));
-                    shares.push(share);
-                    granted
-                }
-                1..=4 if !shares.is_empty() => {
-                    let share = shares[pick(&mut numbers, shares.len())];
-                    let slots = 1 + u32::try_from(numbers.below(u64::from(total.min(3)))).expect("small");
-                    match pool.try_take(share, slots) {
-                        true => {
-                            held.push((share, slots));
-                            Vec::new()
-                        }
-                        false => {
-                            let (ticket, granted) = pool.wait(share, slots, (share, step));
-                            waiting.push((ticket, share, step));
-                            granted
-                        }
-                    }
-                }
-                5 if !waiting.is_empty() => {
-                    let (ticket, share, _) = waiting.swap_remove(pick(&mut numbers, waiting.len()));
-                    pool.cancel(share, ticket)
-                }
-                _ if !held.is_empty() => {
-                    let (share, slots) = held.swap_remove(pick(&mut numbers, held.len()));
-                    pool.give_back(share, slots)
-                }
-                _ => Vec::new(),
-            };
-            for Granted { slots, waits } in granted {
-                let place = waiting.iter().position(|(_, share, at)| (*share, *at) == waits);
-                waiting.swap_remove(place.expect("it waited"));
-                held.push((waits.0, slots));
-            }
-            let all: u32 = held.iter().map(|(_, slots)| slots).sum();
-            assert_eq!(pool.free(), total - all, "round {round}, step {step}");
-            assert!(pool.dispatch().is_empty(), "round {round}, step {step}");
-            assert_eq!(pool.is_wanted(), !waiting.is_empty());
+            it.step(step);
+            let all: u32 = it.held.iter().map(|(_, slots)| slots).sum();
+            assert_eq!(it.pool.free(), it.total - all, "seed {seed}, step {step}");
+            assert!(it.pool.dispatch().is_empty(), "seed {seed}, step {step}");
+            assert_eq!(it.pool.is_wanted(), !it.waiting.is_empty());
         }
         // Once all is given back, everybody who waits has a turn.
-        while let Some((share, slots)) = held.pop() {
-            for Granted { slots, waits } in pool.give_back(share, slots) {
-                held.push((waits.0, slots));
-                waiting.retain(|(_, share, at)| (*share, *at) != waits);
-            }
+        while let Some((share, slots)) = it.held.pop() {
+            let granted = it.pool.give_back(share, slots);
+            it.granted(granted);
         }
-        assert!(waiting.is_empty(), "round {round}: {waiting:?}");
-        assert_eq!(pool.free(), total);
+        assert!(it.waiting.is_empty(), "seed {seed}: {:?}", it.waiting);
+        assert_eq!(it.pool.free(), it.total);
     }
 }
