@@ -12,7 +12,7 @@ fn linked_components_are_one() {
         Pod::new()
             .exports(exports)
             .says("shoal.dev/links.api", LINKS_WEB)
-            .is_part()
+            .within_another()
     };
     check(&[
         ("the caller", part("{}"), "serve in ns-shop, with api"),

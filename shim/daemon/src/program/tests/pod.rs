@@ -97,7 +97,7 @@ impl Pod {
     }
 
     /// It is another component's part.
-    pub(super) fn is_part(mut self) -> Self {
+    pub(super) fn within_another(mut self) -> Self {
         self.is_part = true;
         self
     }
