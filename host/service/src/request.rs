@@ -85,3 +85,34 @@ where
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+    use http_body_util::{BodyExt, StreamBody};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_body_that_stalls_is_an_error_for_the_guest_and_408_for_its_sender() {
+        let after = Duration::from_secs(60);
+        let parts: [Result<_, BodyError>; 2] = [
+            Ok(Frame::data(Bytes::from("beginning"))),
+            Err(BodyStalled { after }.into()),
+        ];
+        let exchange = Exchange::new();
+        let body = StreamBody::new(futures::stream::iter(parts));
+        let mut body = limited(http::Request::new(body), 100, &exchange).into_body();
+        assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
+        assert_eq!(exchange.request_broken(), None);
+        let frame = body.frame().await;
+        assert!(
+            matches!(frame, Some(Err(Error::ConnectionReadTimeout))),
+            "{frame:?}"
+        );
+        let broken = exchange.request_broken();
+        assert_eq!(broken, Some(Broken::Stalled));
+        let answer = broken.map(|why| Failure::broken(why, 100).response(shoal_capability::RequestId(1)));
+        assert_eq!(answer.map(|it| it.status().as_u16()), Some(408));
+    }
+}
