@@ -110,8 +110,9 @@ impl Stalls {
 
     fn drop_packets(&self) -> anyhow::Result<()> {
         self.nft("add table inet stalls")?;
-        self.nft("add chain inet stalls forward { type filter hook forward priority -200; }")?;
-        self.nft(&format!("add rule inet stalls forward ip daddr {DROPPED} drop"))
+        // Before anything asks for a route, which there may be none of.
+        self.nft("add chain inet stalls before { type filter hook prerouting priority -300; }")?;
+        self.nft(&format!("add rule inet stalls before ip daddr {DROPPED} drop"))
     }
 
     /// Keeps `count` requests open at the pod at `address`, each for another URL.

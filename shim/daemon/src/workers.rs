@@ -109,6 +109,9 @@ impl Node {
                     (Some(death), exit)
                 }
                 Err(reason) => {
+                    if !worker.is_idle() {
+                        tracing::error!(worker = worker.record.name(), "it is killed: {reason}");
+                    }
                     worker.process.kill();
                     let death = tokio::time::timeout(DEATH, worker.process.died()).await;
                     let message = format!("the worker of {name} was ended: {reason}");
