@@ -30,6 +30,12 @@ impl Corpus {
         &self.folder
     }
 
+    /// How many components there are.
+    pub(crate) fn len(&self) -> usize {
+        let files = (0..).map(|index| self.folder.join(Self::name(index)));
+        files.take_while(|file| file.is_file()).count()
+    }
+
     /// The file name of a component.
     pub(crate) fn name(index: usize) -> String {
         format!("hello-{index:05}.wasm")

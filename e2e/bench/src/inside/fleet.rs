@@ -1,11 +1,12 @@
 //! What a change of one service costs among few and among many: placing one more, replacing it, withdrawing it. Meanwhile the others are
 //! asked, one after the other, and each of them has to answer.
 
-use super::{Options, arrival, host, manifest, prepare};
+use super::{Options, arrival, host, manifest_of, prepare};
 use crate::corpus::Corpus;
 use crate::figures::{Figures, median};
 use crate::web;
 use anyhow::ensure;
+use shoal_api::WasmService;
 use shoal_fleet::{Fleet, ServiceId};
 use shoal_service::Host;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ const FEW: usize = 10;
 /// Changes of each kind that are measured in each fleet, one in turn; and those before.
 const ROUNDS: usize = 200;
 const WARM_UP: usize = 10;
-/// Components that are changed, which no other service is made of.
+/// Components of the corpus that the service that changes is made of, in turn, and no other.
 const CHANGED: usize = 8;
 /// Between two requests to the others: they are asked to see that they answer, not to fill the processors.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -41,15 +42,17 @@ struct Place {
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let corpus = Corpus::open(&options.corpus)?;
-    let mut few = Place::fill(&corpus, FEW).await?;
-    let mut many = Place::fill(&corpus, options.count).await?;
+    let components = corpus.len();
+    ensure!(components > CHANGED, "the corpus has components");
+    let mut few = Place::fill(&corpus, FEW, components - CHANGED).await?;
+    let mut many = Place::fill(&corpus, options.count, components - CHANGED).await?;
     let asked = Arc::new(AtomicU64::new(0));
     for round in 0..WARM_UP + ROUNDS {
         // Not in two series: what the machine does beside hits both.
         for place in [&mut few, &mut many] {
-            place
-                .change(&corpus, options.count + round % CHANGED, &asked)
-                .await?;
+            let component = components - 1 - round % CHANGED;
+            let manifest = manifest_of(options.count, component)?;
+            place.change(&corpus, &manifest, &asked).await?;
         }
     }
     let mut figures = Figures::default();
@@ -62,12 +65,13 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 impl Place {
-    async fn fill(corpus: &Corpus, count: usize) -> anyhow::Result<Self> {
+    /// `count` services, made of `components` distinct components: each of its own where there are as many.
+    async fn fill(corpus: &Corpus, count: usize, components: usize) -> anyhow::Result<Self> {
         let host = host(corpus);
         let fleet = Fleet::new(Arc::clone(host.neighbourhood()));
         let mut addresses = Vec::new();
         for index in 0..count {
-            let service = prepare(&host, &manifest(index)?, corpus.folder()).await?;
+            let service = prepare(&host, &manifest_of(index, index % components)?, corpus.folder()).await?;
             let id = service.id().clone();
             fleet.place(arrival(service).await?)?;
             addresses.extend(fleet.address(&id));
@@ -82,29 +86,33 @@ impl Place {
     }
 
     /// Places a service, replaces it, and withdraws it, while all others are asked.
-    async fn change(&mut self, corpus: &Corpus, index: usize, asked: &Arc<AtomicU64>) -> anyhow::Result<()> {
+    async fn change(
+        &mut self,
+        corpus: &Corpus,
+        manifest: &WasmService,
+        asked: &Arc<AtomicU64>,
+    ) -> anyhow::Result<()> {
         let done = Arc::new(AtomicBool::new(false));
         let asking = tokio::spawn(ask(self.addresses.clone(), Arc::clone(&done), Arc::clone(asked)));
-        let changed = self.cycle(corpus, index).await;
+        let changed = self.cycle(corpus, manifest).await;
         done.store(true, Ordering::Relaxed);
         asking.await??;
         changed
     }
 
-    async fn cycle(&mut self, corpus: &Corpus, index: usize) -> anyhow::Result<()> {
+    async fn cycle(&mut self, corpus: &Corpus, manifest: &WasmService) -> anyhow::Result<()> {
         let Self {
             host, fleet, times, ..
         } = self;
-        let manifest = manifest(index)?;
-        let id = ServiceId::of_manifest(&manifest);
+        let id = ServiceId::of_manifest(manifest);
 
         let start = Instant::now();
-        let service = prepare(host, &manifest, corpus.folder()).await?;
+        let service = prepare(host, manifest, corpus.folder()).await?;
         fleet.place(arrival(service).await?)?;
         times.place.push(micros(start));
 
         let start = Instant::now();
-        let service = prepare(host, &manifest, corpus.folder()).await?;
+        let service = prepare(host, manifest, corpus.folder()).await?;
         let before = fleet.replace(shoal_fleet::Arrival {
             service,
             listener: None,

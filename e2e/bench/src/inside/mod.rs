@@ -60,7 +60,12 @@ pub(crate) fn host(corpus: &Corpus) -> Host {
 
 /// The manifest of a service that consists of one component of the corpus.
 fn manifest(index: usize) -> anyhow::Result<WasmService> {
-    let file = Corpus::name(index);
+    manifest_of(index, index)
+}
+
+/// The manifest of the service `index`, which consists of the component `component` of the corpus.
+fn manifest_of(index: usize, component: usize) -> anyhow::Result<WasmService> {
+    let file = Corpus::name(component);
     let text = format!(
         "apiVersion: shoal.dev/v1alpha1\nkind: WasmService\nmetadata: {{name: hello-{index}}}\nspec:\n  components:\n  \
          - {{name: web, file: {file}}}\n  triggers:\n  - {{name: web, component: web, http: {{}}}}\n"
