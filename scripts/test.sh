@@ -151,6 +151,7 @@ pods() {
     ahead more "$CARGO_TARGET_DIR/debug/shoal-cluster" build metrics-server helm
     ahead fuzz scripts/fuzz.sh build
     [ "$(id -u)" != 0 ] || beside 10 "fresh machines" scripts/fresh.sh
+    run check "the programs of the version before" scripts/previous.sh
     local up=false
     if run check "a cluster" scripts/cluster.sh up --name test; then
         on test "pods" "${pods[@]}"

@@ -84,6 +84,8 @@ pub struct Worker {
     pub generation: u64,
     /// Its process.
     pub pid: i32,
+    /// The version of the protocol that it speaks; 1 where its record says none.
+    pub protocol: u64,
 }
 
 /// The workers of a node, those that are ending too.
@@ -95,6 +97,7 @@ pub fn workers(node: &LocalNode) -> Vec<Worker> {
             domain: record["domain"]["name"].as_str()?.to_owned(),
             generation: record["generation"].as_u64()?,
             pid: i32::try_from(record["pid"].as_i64()?).ok()?,
+            protocol: record["protocol"].as_u64().unwrap_or(1),
         })
     };
     records.filter_map(|it| worker(it.ok()?.path())).collect()

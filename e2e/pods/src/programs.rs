@@ -42,6 +42,11 @@ impl<'a> Programs<'a> {
         fs::copy("/bin/false", worker).expect("a worker");
     }
 
+    /// Whether there is a build of that name, which somebody else made.
+    pub fn has(&self, name: &str) -> bool {
+        self.builds().join(name).join("shoald").is_file()
+    }
+
     fn copy(&mut self, name: &str) -> PathBuf {
         let folder = self.builds().join(name);
         fs::create_dir_all(&folder).expect("a folder");

@@ -8,7 +8,7 @@ use shoal_compile::{CompileLimits, Compiler, Description};
 use shoal_protocol::{Exit, FromWorker, Role, Task, TaskState, ToWorker, Version};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -177,45 +177,39 @@ impl Worker {
 
     /// Starts `task`; its end of a listening socket is closed here, as the daemon's is once the worker has one.
     pub(crate) async fn start_task(&mut self, task: Task, code: &Code) -> Ends {
-        let ends = self.send_task(task.clone(), code).await;
-        let failed = self.started(&task.id).await;
-        assert_eq!(failed, None, "{}", task.id);
-        ends
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        self.start_on(task, code, &listener).await
     }
 
     /// Sends `task`, and hears nothing yet.
     pub(crate) async fn send_task(&mut self, task: Task, code: &Code) -> Ends {
+        self.link(&task, code);
+        self.send(task).await
+    }
+
+    fn link(&self, task: &Task, code: &Code) {
         let name = self.root.path().join(&task.code);
         if !name.exists() {
             std::fs::hard_link(&code.path, &name).unwrap();
         }
-        self.send(task).await
     }
 
     /// Sends `task` whose code is there already, or is not; the files of its stores are in `files`, where nobody but us can open them.
     pub(crate) async fn send(&mut self, task: Task) -> Ends {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         self.send_on(task, &listener).await
     }
 
     /// Starts `task` on a socket that we keep, as another worker may have it too.
-    pub(crate) async fn start_on(
-        &mut self,
-        task: Task,
-        code: &Code,
-        listener: &std::net::TcpListener,
-    ) -> Ends {
+    pub(crate) async fn start_on(&mut self, task: Task, code: &Code, listener: &TcpListener) -> Ends {
+        self.link(&task, code);
         let id = task.id.clone();
-        let name = self.root.path().join(&task.code);
-        if !name.exists() {
-            std::fs::hard_link(&code.path, &name).unwrap();
-        }
         let ends = self.send_on(task, listener).await;
         assert_eq!(self.started(&id).await, None, "{id}");
         ends
     }
 
-    async fn send_on(&mut self, task: Task, listener: &std::net::TcpListener) -> Ends {
+    async fn send_on(&mut self, task: Task, listener: &TcpListener) -> Ends {
         let opened = |(store, _): (&str, &str)| {
             let mut options = std::fs::File::options();
             let options = options.read(true).write(true).create(true);
