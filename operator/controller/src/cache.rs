@@ -222,3 +222,49 @@ fn touched<K: Resource<DynamicType = ()>>(object: &K, index: &Names) -> Option<O
     index.entry(key).or_default().insert(object.name_any());
     Some(ObjectRef::new(&service).within(&namespace))
 }
+
+#[cfg(test)]
+impl Cache {
+    /// As watches would have told it of these objects.
+    pub(crate) fn of(objects: &[Value]) -> Self {
+        let (jobs, cron_jobs, pods) = (Names::default(), Names::default(), Names::default());
+        let other = Names::default();
+        Self {
+            deployments: filled(objects, &other),
+            services: filled(objects, &other),
+            autoscalers: filled(objects, &other),
+            budgets: filled(objects, &other),
+            policies: filled(objects, &other),
+            jobs: Indexed {
+                store: filled(objects, &jobs),
+                names: jobs,
+            },
+            cron_jobs: Indexed {
+                store: filled(objects, &cron_jobs),
+                names: cron_jobs,
+            },
+            pods: Indexed {
+                store: filled(objects, &pods),
+                names: pods,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+fn filled<K>(objects: &[Value], index: &Names) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
+{
+    let (store, mut writer) = reflector::store();
+    writer.apply_watcher_event(&watcher::Event::Init);
+    for object in objects.iter().filter(|it| it["kind"] == *K::kind(&())) {
+        let Ok(object) = serde_json::from_value::<K>(object.clone()) else {
+            continue;
+        };
+        touched(&object, index);
+        writer.apply_watcher_event(&watcher::Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    store
+}

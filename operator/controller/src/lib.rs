@@ -25,6 +25,8 @@ mod reconcile;
 mod referred;
 mod registry;
 mod run;
+#[cfg(test)]
+mod scenarios;
 mod scope;
 mod uninstall;
 
