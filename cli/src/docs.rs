@@ -22,19 +22,28 @@ pub fn docs() -> String {
     table(&mut out, command.get_arguments().filter(|it| it.is_global_set()));
     paragraph(&mut out, command.get_after_help());
     for sub in visible(&command) {
-        out.push_str(&format!("## shoal {}\n\n", sub.get_name()));
-        paragraph(&mut out, sub.get_long_about().or(sub.get_about()));
-        let usage = sub.clone().render_usage().to_string();
-        out.push_str(&format!(
-            "```\n{}\n```\n\n",
-            usage.trim_start_matches("Usage: ").trim()
-        ));
-        table(&mut out, sub.get_arguments().filter(|it| !it.is_global_set()));
-        paragraph(&mut out, sub.get_after_help());
+        section(&mut out, "shoal", sub);
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// A command's section, and those of its own commands.
+fn section(out: &mut String, parent: &str, command: &Command) {
+    let name = format!("{parent} {}", command.get_name());
+    out.push_str(&format!("## {name}\n\n"));
+    paragraph(out, command.get_long_about().or(command.get_about()));
+    let usage = command.clone().render_usage().to_string();
+    out.push_str(&format!(
+        "```\n{}\n```\n\n",
+        usage.trim_start_matches("Usage: ").trim()
+    ));
+    table(out, command.get_arguments().filter(|it| !it.is_global_set()));
+    paragraph(out, command.get_after_help());
+    for sub in visible(command) {
+        section(out, &name, sub);
+    }
 }
 
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {

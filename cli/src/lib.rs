@@ -6,6 +6,7 @@
 //! ```
 
 mod build;
+mod cache;
 mod cluster;
 mod completions;
 mod console;
@@ -76,6 +77,16 @@ struct Global {
         hide_env_values = true
     )]
     cache: Option<PathBuf>,
+    /// How large the cache may become: what was not used for longest is removed to make room
+    #[arg(
+        long,
+        global = true,
+        env = "SHOAL_CACHE_SIZE",
+        value_name = "SIZE",
+        default_value = "10Gi",
+        hide_env_values = true
+    )]
+    cache_size: shoal_api::Quantity,
     /// Say more of what goes on; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -90,6 +101,8 @@ enum Command {
     Push(push::Push),
     Pull(pull::Pull),
     Inspect(inspect::Inspect),
+    #[command(subcommand)]
+    Cache(cache::Cache),
     Validate(validate::Validate),
     Deploy(cluster::deploy::Deploy),
     Status(cluster::status::Status),
@@ -148,6 +161,7 @@ fn dispatch(cli: Cli, console: &Console) -> Outcome {
         Command::Push(push) => setup::block_on(push::push(push, console)),
         Command::Pull(pull) => setup::block_on(pull::pull(pull, &global, console)),
         Command::Inspect(inspect) => setup::block_on(inspect::inspect(inspect, &global, console)),
+        Command::Cache(cache) => cache::cache(&cache, &global, console),
         Command::Validate(validate) => validate::validate(&validate, console),
         Command::Deploy(deploy) => setup::block_on(cluster::deploy::deploy(deploy, &global, console)),
         Command::Status(status) => setup::block_on(cluster::status::status(status, console)),

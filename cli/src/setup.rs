@@ -4,7 +4,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::logs::ConsoleLogs;
 use crate::{Global, Outcome};
-use shoal_artifact::{Cache, FetchOptions};
+use shoal_artifact::{Cache, CacheLimits, FetchOptions};
 use shoal_compile::Compiler;
 use shoal_service::{Host, HostOptions, PoolOptions};
 use std::sync::Arc;
@@ -29,7 +29,11 @@ pub(crate) fn cache(global: &Global) -> Result<Cache, Failure> {
         Some(dir) => dir.clone(),
         None => Cache::default_dir()?,
     };
-    Ok(Cache::open(dir)?)
+    let limits = CacheLimits {
+        size: global.cache_size.bytes(),
+        ..CacheLimits::default()
+    };
+    Ok(Cache::open_within(dir, limits)?)
 }
 
 /// A host whose components log to the console.

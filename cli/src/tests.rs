@@ -21,6 +21,7 @@ fn global_options_stand_before_or_behind_the_command() {
             output,
             cache,
             verbose,
+            ..
         } = parse(text).unwrap().global;
         assert_eq!(
             (output, cache, verbose),

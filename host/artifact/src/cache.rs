@@ -7,10 +7,12 @@
 //! compiled/<fingerprint>/<digest>.json      its description; written last, so its presence says complete
 //! index/<hash>.json                         what a reference was resolved to
 //! locks/ tmp/                               of pulls and compilations that are under way
+//! leases/<process>/                         links to what a process uses, see `pins`
+//! size                                      the sum of all sizes, see `room`
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ use crate::digest::Hasher;
 use crate::error::IoContext;
 use crate::format::Format;
 use crate::lock::{self, FileLock, Flights};
+use crate::pins::{self, Pin, Pins};
+use crate::room::{CacheLimits, Room, on_disk};
 use crate::staging::{self, Staging};
 use crate::{ArtifactError, Digest};
 
@@ -36,6 +40,8 @@ pub struct Artifact {
     pub path: PathBuf,
     /// In which format it came.
     pub format: Format,
+    /// Keeps it in the cache.
+    pub pin: Pin,
     /// Where it came from, pinned: `registry/repository@sha256:…`, or `oci:folder@sha256:…`; the digest is that of
     /// the manifest. `None` for a file.
     pub reference_resolved: Option<String>,
@@ -48,7 +54,8 @@ pub struct Cache {
 }
 
 pub(crate) struct Inner {
-    root: PathBuf,
+    pub(crate) room: Arc<Room>,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) fetches: Flights<Result<Artifact, Arc<ArtifactError>>>,
     pub(crate) compilations: Flights<Result<crate::Compiled, Arc<ArtifactError>>>,
 }
@@ -56,7 +63,7 @@ pub(crate) struct Inner {
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cache")
-            .field("root", &self.inner.root)
+            .field("root", &self.inner.room.root())
             .finish_non_exhaustive()
     }
 }
@@ -100,15 +107,33 @@ impl Cache {
     /// Opens the cache in `dir`, which is made if need be, and removes what writers that died left in it. Refused
     /// if the folder is not ours alone to write: compiled files from it are run as native code.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ArtifactError> {
+        Self::open_within(dir, CacheLimits::default())
+    }
+
+    /// The same, with limits of its own. What is in it beyond them goes when something is written.
+    pub fn open_within(dir: impl AsRef<Path>, limits: CacheLimits) -> Result<Self, ArtifactError> {
         let dir = std::path::absolute(dir.as_ref()).io("find", dir.as_ref())?;
         make_folder(&dir)?;
-        for name in ["blobs", "blobs/sha256", "compiled", "index", "locks", "tmp"] {
+        for name in [
+            "blobs",
+            "blobs/sha256",
+            "compiled",
+            "index",
+            "locks",
+            "tmp",
+            "leases",
+        ] {
             make_folder(&dir.join(name))?;
         }
         staging::sweep(&dir.join("tmp"))?;
+        staging::sweep(&dir.join("leases"))?;
         lock::sweep(&dir.join("locks"))?;
+        let pins = Pins::new(dir.join("leases"));
+        let room = Arc::new(Room::new(dir, limits));
+        room.recount()?;
         let inner = Inner {
-            root: dir,
+            room,
+            pins,
             fetches: Flights::new(),
             compilations: Flights::new(),
         };
@@ -119,15 +144,15 @@ impl Cache {
 
     /// The cache's folder.
     pub fn dir(&self) -> &Path {
-        &self.inner.root
+        self.inner.room.root()
     }
 
     pub(crate) fn staging(&self) -> Result<Staging, ArtifactError> {
-        Staging::new(&self.inner.root.join("tmp"))
+        Staging::new(&self.dir().join("tmp"), &self.inner.room)
     }
 
     pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
-        self.inner.root.join("blobs/sha256").join(digest.hex())
+        self.dir().join("blobs/sha256").join(digest.hex())
     }
 
     /// The artifact with this digest, which was fetched or composed before.
@@ -156,8 +181,7 @@ impl Cache {
             && fingerprint.bytes().all(plain);
         let digest = Digest::of(fingerprint.as_bytes());
         let dir = self
-            .inner
-            .root
+            .dir()
             .join("compiled")
             .join(if usable { fingerprint } else { digest.hex() });
         make_folder(&dir)?;
@@ -167,7 +191,7 @@ impl Cache {
     /// Locks `key` among processes.
     pub(crate) async fn lock(&self, key: &str) -> Result<FileLock, ArtifactError> {
         let name = Digest::of(key.as_bytes());
-        FileLock::acquire(self.inner.root.join("locks").join(name.hex())).await
+        FileLock::acquire(self.dir().join("locks").join(name.hex())).await
     }
 
     /// The WebAssembly with this digest, if it is here and whole. Bytes that no longer have their digest (a bad
@@ -183,13 +207,16 @@ impl Cache {
             return Ok(Some(size));
         }
         tracing::warn!(path = %path.display(), "a cached artifact no longer has its digest and is removed");
-        fs::remove_file(&path).io("remove", &path)?;
-        Ok(None)
+        let mut tally = self.inner.room.lock()?;
+        tally.change(|total| {
+            fs::remove_file(&path).io("remove", &path)?;
+            *total = total.saturating_sub(on_disk(size));
+            Ok(None)
+        })
     }
 
     fn record_path(&self, key: &str) -> PathBuf {
-        self.inner
-            .root
+        self.dir()
             .join("index")
             .join(format!("{}.json", Digest::of(key.as_bytes()).hex()))
     }
@@ -204,12 +231,21 @@ impl Cache {
         let Ok(record) = serde_json::from_reader::<_, Record>(io::BufReader::new(file)) else {
             return Ok(None);
         };
+        let path = self.blob(&record.digest);
+        // First, so that it stays what is verified.
+        let Some(pin) = self.inner.pins.pin(&self.inner.room, &path)? else {
+            return Ok(None);
+        };
         let whole = record.key == key && self.verified(&record.digest)? == Some(record.size);
+        if whole {
+            pins::touch(&self.record_path(key));
+        }
         Ok(whole.then(|| Artifact {
-            path: self.blob(&record.digest),
+            path,
             digest: record.digest,
             size: record.size,
             format: record.format,
+            pin,
             reference_resolved: Some(record.resolved),
         }))
     }
@@ -228,9 +264,13 @@ impl Cache {
             format: artifact.format,
         };
         let staging = self.staging()?;
-        let file = staging.create("record")?;
-        serde_json::to_writer(&file, &record)
+        let text = serde_json::to_vec(&record)
             .map_err(io::Error::from)
+            .io("write", staging.path("record"))?;
+        staging.reserve(text.len() as u64)?;
+        staging
+            .create("record")?
+            .write_all(&text)
             .io("write", staging.path("record"))?;
         staging.install("record", &self.record_path(key))
     }

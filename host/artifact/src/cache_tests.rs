@@ -85,6 +85,7 @@ fn bytes_that_went_bad_are_thrown_away() {
         size: 3,
         path: cache.blob(&digest),
         format: Format::WasmImage,
+        pin: Pin::default(),
         reference_resolved: Some("r/x@sha256:1".to_owned()),
     };
     cache.remember("r/x:1", &artifact).unwrap();

@@ -2,7 +2,7 @@
 //! loading the file, by `engine`'s one unsafe door.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,11 @@ use shoal_compile::{Compiler, Description};
 use crate::cache::{self, open_ours};
 use crate::error::IoContext;
 use crate::fetch::{blocking, unshare};
+use crate::pins::Pin;
 use crate::progress::{Running, Step};
+use crate::reserve::Reserve;
+use crate::room::on_disk;
+use crate::staging::Staging;
 use crate::{Artifact, ArtifactError, Cache, Digest, Progress};
 
 /// A compiled file that this cache made, and nobody else.
@@ -24,6 +28,8 @@ pub struct Compiled {
     pub description: Description,
     /// The digest of the WebAssembly.
     pub digest: Digest,
+    /// Keeps it in the cache.
+    pub pin: Pin,
 }
 
 /// What lies beside a compiled file.
@@ -52,8 +58,9 @@ impl Cache {
     ) -> Result<Compiled, ArtifactError> {
         let fingerprint = compiler.fingerprint().await?;
         let dir = self.compiled_dir(fingerprint)?;
+        self.engine_is(&dir).await?;
         let digest = artifact.digest.clone();
-        if let Some(found) = find(&dir, &digest).await? {
+        if let Some(found) = self.find(&dir, &digest).await? {
             return Ok(found);
         }
         let key = format!("compile {fingerprint} {digest}");
@@ -80,37 +87,83 @@ impl Cache {
     ) -> Result<Compiled, ArtifactError> {
         let _lock = self.lock(key).await?;
         // Another process may have compiled it while we waited for the lock.
-        if let Some(found) = find(dir, &artifact.digest).await? {
+        if let Some(found) = self.find(dir, &artifact.digest).await? {
             return Ok(found);
         }
         let _running = Running::start(progress, Step::Compiling, Some(artifact.size));
-        let staging = self.staging()?;
+        let staging = Arc::new(self.staging()?);
         // The compiler writes into this file; made by us, so that no umask opens it to others.
         staging.create("cwasm")?;
-        let description = compiler.compile(&artifact.path, &staging.path("cwasm")).await?;
-        let (dir, digest) = (dir.to_owned(), artifact.digest.clone());
+        let space = Reserve::new(&staging, 0);
+        let path = staging.path("cwasm");
+        let compiled = compiler.compile_within(&artifact.path, &path, &space);
+        let description = compiled.await.map_err(|error| space.refusal(error))?;
+        let (dir, digest, cache) = (dir.to_owned(), artifact.digest.clone(), self.clone());
+        blocking(move || cache.install_code(&staging, &dir, digest, description)).await
+    }
+
+    fn install_code(
+        &self,
+        staging: &Staging,
+        dir: &Path,
+        digest: Digest,
+        description: Description,
+    ) -> Result<Compiled, ArtifactError> {
+        let (cwasm, json) = names(dir, &digest);
+        let size = fs::metadata(staging.path("cwasm"))
+            .io("look at", staging.path("cwasm"))?
+            .len();
+        let beside = Beside {
+            version: cache::VERSION,
+            description,
+            size,
+        };
+        let text = serde_json::to_vec(&beside)
+            .map_err(io::Error::from)
+            .io("write", staging.path("json"))?;
+        staging.reserve(on_disk(size) + on_disk(text.len() as u64))?;
+        staging
+            .create("json")?
+            .write_all(&text)
+            .io("write", staging.path("json"))?;
+        let pin = self.hold(&staging.path("cwasm"), &cwasm)?;
+        // The description comes last: where it lies, the code is complete.
+        staging.install("cwasm", &cwasm)?;
+        staging.install("json", &json)?;
+        Ok(Compiled {
+            path: cwasm,
+            description: beside.description,
+            digest,
+            pin,
+        })
+    }
+
+    /// A compiled file with its description, if both are there, ours and of one making.
+    async fn find(&self, dir: &Path, digest: &Digest) -> Result<Option<Compiled>, ArtifactError> {
+        let (cache, dir, digest) = (self.clone(), dir.to_owned(), digest.clone());
         blocking(move || {
             let (cwasm, json) = names(&dir, &digest);
-            let size = fs::metadata(staging.path("cwasm"))
-                .io("look at", staging.path("cwasm"))?
-                .len();
-            let beside = Beside {
-                version: cache::VERSION,
-                description,
-                size,
+            // First, so that it stays what is looked at.
+            let Some(pin) = cache.pin(&cwasm)? else {
+                return Ok(None);
             };
-            let file = staging.create("json")?;
-            serde_json::to_writer(&file, &beside)
-                .map_err(io::Error::from)
-                .io("write", staging.path("json"))?;
-            // The description comes last: where it lies, the code is complete.
-            staging.install("cwasm", &cwasm)?;
-            staging.install("json", &json)?;
-            Ok(Compiled {
+            let Some(file) = open_ours(&json)? else {
+                return Ok(None);
+            };
+            // A description that this version can't read was written by another: compile again.
+            let Ok(beside) = serde_json::from_reader::<_, Beside>(io::BufReader::new(file)) else {
+                return Ok(None);
+            };
+            let Some(code) = open_ours(&cwasm)? else {
+                return Ok(None);
+            };
+            let whole = code.metadata().io("look at", &cwasm)?.len() == beside.size;
+            Ok(whole.then_some(Compiled {
                 path: cwasm,
                 description: beside.description,
                 digest,
-            })
+                pin,
+            }))
         })
         .await
     }
@@ -121,31 +174,6 @@ fn names(dir: &Path, digest: &Digest) -> (PathBuf, PathBuf) {
         dir.join(format!("{}.cwasm", digest.hex())),
         dir.join(format!("{}.json", digest.hex())),
     )
-}
-
-/// A compiled file with its description, if both are there, ours and of one making.
-async fn find(dir: &Path, digest: &Digest) -> Result<Option<Compiled>, ArtifactError> {
-    let (dir, digest) = (dir.to_owned(), digest.clone());
-    blocking(move || {
-        let (cwasm, json) = names(&dir, &digest);
-        let Some(file) = open_ours(&json)? else {
-            return Ok(None);
-        };
-        // A description that this version can't read was written by another: compile again.
-        let Ok(beside) = serde_json::from_reader::<_, Beside>(io::BufReader::new(file)) else {
-            return Ok(None);
-        };
-        let Some(code) = open_ours(&cwasm)? else {
-            return Ok(None);
-        };
-        let whole = code.metadata().io("look at", &cwasm)?.len() == beside.size;
-        Ok(whole.then_some(Compiled {
-            path: cwasm,
-            description: beside.description,
-            digest,
-        }))
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Arc;
 
 use shoal_api::Component;
 use shoal_compile::{CompileError, Compiler, Link, Part};
@@ -10,6 +11,8 @@ use crate::error::IoContext;
 use crate::fetch::blocking;
 use crate::format::Format;
 use crate::ingest;
+use crate::manage::COMPOSED;
+use crate::reserve::Reserve;
 use crate::{Artifact, ArtifactError, Cache, Digest};
 
 /// The name of the file while it is written.
@@ -78,31 +81,25 @@ impl Cache {
     ) -> Result<Artifact, ArtifactError> {
         let key = key(compiler.fingerprint().await?, parts, artifacts);
         let _lock = self.lock(&key).await?;
-        if let Some(found) = self.lookup(&key)? {
+        let (cache, known) = (self.clone(), key.clone());
+        if let Some(found) = blocking(move || cache.lookup(&known)).await? {
             return Ok(found);
         }
-        let staging = self.staging()?;
+        let staging = Arc::new(self.staging()?);
         // The compiler writes into this file; made by us, so that no umask opens it to others.
         staging.create(WASM)?;
-        compiler
-            .compose(parts, &staging.path(WASM))
-            .await
-            .map_err(|error| match error {
-                CompileError::Compose { reason } => ArtifactError::Unfit { reason },
-                error => error.into(),
-            })?;
+        let space = Reserve::new(&staging, 0);
+        let composed = compiler.compose(parts, &staging.path(WASM), &space).await;
+        composed.map_err(|error| match error {
+            CompileError::Compose { reason } => ArtifactError::Unfit { reason },
+            error => space.refusal(error),
+        })?;
         let cache = self.clone();
         blocking(move || {
             let path = staging.path(WASM);
             let wasm = fs::read(&path).io("read", &path)?;
-            let (digest, size) = ingest::install(&cache, &staging, WASM, &key, Digest::of(&wasm))?;
-            let artifact = Artifact {
-                path: cache.blob(&digest),
-                digest,
-                size,
-                format: Format::File,
-                reference_resolved: Some(key.clone()),
-            };
+            let installed = ingest::install(&cache, &staging, WASM, &key, Digest::of(&wasm))?;
+            let artifact = installed.artifact(&cache, Format::File, Some(key.clone()));
             cache.remember(&key, &artifact)?;
             Ok(artifact)
         })
@@ -151,7 +148,7 @@ fn order(root: usize, members: &[Member<'_>], links: &[Vec<Link>]) -> Result<Vec
 
 /// All that a composition depends on.
 fn key(compiler: &str, parts: &[Part<'_>], artifacts: &[&Artifact]) -> String {
-    let mut key = format!("compose {compiler}");
+    let mut key = format!("{COMPOSED}{compiler}");
     for (part, artifact) in parts.iter().zip(artifacts) {
         // Names are labels and interfaces, which hold neither spaces nor brackets. Writing to a string does not fail.
         let _ = write!(key, " {}={}", part.name, artifact.digest);

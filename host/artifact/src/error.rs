@@ -54,6 +54,22 @@ pub enum ArtifactError {
         /// The system's answer.
         source: io::Error,
     },
+    /// What is in use leaves no room.
+    #[error(
+        "the cache {} has no room for {wanted} bytes: {used} of its {bound} are in use by what runs or is being made; \
+         allow it more (--cache-size, on a node SHOAL_CACHE_SIZE), or stop something",
+        path.display()
+    )]
+    CacheFull {
+        /// The cache's folder.
+        path: PathBuf,
+        /// How many bytes are to be written.
+        wanted: u64,
+        /// How many there are that can't be removed.
+        used: u64,
+        /// How many there may be.
+        bound: u64,
+    },
     /// Not in the cache, and asking a registry was forbidden.
     #[error("{reference} is not in the cache, and the pull policy Never forbids asking its registry")]
     NotCached {

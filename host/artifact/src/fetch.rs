@@ -43,15 +43,8 @@ impl Cache {
                     if metadata.is_dir() {
                         return layout::ingest(&cache, &path, limit);
                     }
-                    let (digest, size) = ingest::file(&cache, &path, limit)?;
-                    let path = cache.blob(&digest);
-                    Ok(Artifact {
-                        digest,
-                        size,
-                        path,
-                        format: Format::File,
-                        reference_resolved: None,
-                    })
+                    let installed = ingest::file(&cache, &path, limit)?;
+                    Ok(installed.artifact(&cache, Format::File, None))
                 });
                 let artifact = artifact.await?;
                 running.advanced(artifact.size);

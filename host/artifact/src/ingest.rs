@@ -2,7 +2,7 @@
 //! cache under the digest of its WebAssembly. Everything here blocks.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -10,11 +10,13 @@ use rustix::fs::OFlags;
 
 use crate::digest::Hasher;
 use crate::error::IoContext;
-use crate::format::{self, Layer};
+use crate::format::{self, Format, Layer};
+use crate::pins::Pin;
 use crate::pull::LAYER;
+use crate::reserve::Hashing;
 use crate::staging::Staging;
 use crate::unpack::{self, Packing};
-use crate::{ArtifactError, Cache, Digest, magic};
+use crate::{Artifact, ArtifactError, Cache, Digest, magic};
 
 const WASM: &str = "wasm";
 
@@ -24,7 +26,7 @@ pub(crate) fn layer(
     staging: &Staging,
     layer: &Layer,
     limit: u64,
-) -> Result<(Digest, u64), ArtifactError> {
+) -> Result<Installed, ArtifactError> {
     let path = staging.path(LAYER);
     let mut input = File::open(&path).io("open", &path)?;
     let head = magic::head(&mut input).io("read", &path)?;
@@ -39,37 +41,32 @@ pub(crate) fn layer(
             install(cache, staging, LAYER, &what, digest)
         }
         Packing::Tar => {
-            let mut out = Hashing {
-                inner: staging.create(WASM)?,
-                hasher: Hasher::sha256(),
-            };
-            unpack::unpack_tar(
+            let mut out = Hashing::create(staging, WASM, layer.size)?;
+            let unpacked = unpack::unpack_tar(
                 &layer.media_type,
                 gzip,
                 &mut BufReader::new(input),
                 &mut out,
                 limit,
-            )?;
-            let digest = out.hasher.finish();
+            );
+            let digest = out.finish(unpacked)?;
             install(cache, staging, WASM, &what, digest)
         }
     }
 }
 
 /// Takes a file from anywhere, which may change or be replaced meanwhile: what counts is the copy.
-pub(crate) fn file(cache: &Cache, path: &Path, limit: u64) -> Result<(Digest, u64), ArtifactError> {
+pub(crate) fn file(cache: &Cache, path: &Path, limit: u64) -> Result<Installed, ArtifactError> {
     let input = open_regular(path)?;
     let staging = cache.staging()?;
-    let mut out = Hashing {
-        inner: staging.create(WASM)?,
-        hasher: Hasher::sha256(),
-    };
-    let size = io::copy(&mut input.take(limit.saturating_add(1)), &mut out).io("copy", path)?;
+    let mut out = Hashing::create(&staging, WASM, 0)?;
+    let copied = io::copy(&mut input.take(limit.saturating_add(1)), &mut out).io("copy", path);
+    let size = *copied.as_ref().unwrap_or(&0);
+    let digest = out.finish(copied)?;
     let what = path.display().to_string();
     if size > limit {
         return Err(ArtifactError::TooLarge { what, limit });
     }
-    let digest = out.hasher.finish();
     install(cache, &staging, WASM, &what, digest)
 }
 
@@ -94,13 +91,49 @@ pub(crate) fn install(
     name: &str,
     what: &str,
     digest: Digest,
-) -> Result<(Digest, u64), ArtifactError> {
+) -> Result<Installed, ArtifactError> {
     let path = staging.path(name);
     let file = File::open(&path).io("open", &path)?;
     let size = file.metadata().io("look at", &path)?.len();
     magic::check_wasm(what, &mut BufReader::new(file), size).io("read", &path)??;
-    staging.install(name, &cache.blob(&digest))?;
-    Ok((digest, size))
+    // What somebody uses is not written anew, or there would be two of it.
+    if let Some(found) = found(cache, digest.clone())? {
+        return Ok(found);
+    }
+    let target = cache.blob(&digest);
+    let pin = cache.hold(&path, &target)?;
+    staging.install(name, &target)?;
+    Ok(Installed { digest, size, pin })
+}
+
+/// The WebAssembly with this digest, if it is here and whole.
+pub(crate) fn found(cache: &Cache, digest: Digest) -> Result<Option<Installed>, ArtifactError> {
+    // First, so that it stays what is verified.
+    let Some(pin) = cache.pin(&cache.blob(&digest))? else {
+        return Ok(None);
+    };
+    let size = cache.verified(&digest)?;
+    Ok(size.map(|size| Installed { digest, size, pin }))
+}
+
+/// WebAssembly that is in the cache.
+pub(crate) struct Installed {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) pin: Pin,
+}
+
+impl Installed {
+    pub(crate) fn artifact(self, cache: &Cache, format: Format, resolved: Option<String>) -> Artifact {
+        Artifact {
+            path: cache.blob(&self.digest),
+            digest: self.digest,
+            size: self.size,
+            format,
+            pin: self.pin,
+            reference_resolved: resolved,
+        }
+    }
 }
 
 fn digest_of(path: &Path) -> Result<Digest, ArtifactError> {
@@ -108,22 +141,4 @@ fn digest_of(path: &Path) -> Result<Digest, ArtifactError> {
     let mut file = File::open(path).io("open", path)?;
     crate::cache::hash(&mut file, &mut hasher).io("read", path)?;
     Ok(hasher.finish())
-}
-
-/// A writer that also hashes.
-struct Hashing {
-    inner: File,
-    hasher: Hasher,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

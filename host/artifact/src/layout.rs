@@ -36,6 +36,7 @@ pub(crate) fn ingest(cache: &Cache, dir: &Path, limit: u64) -> Result<Artifact, 
     let manifest = image_manifest(dir, &digest)?;
     let layer = format::choose_layer(&manifest)?;
     let staging = cache.staging()?;
+    staging.reserve(layer.size.min(limit))?;
     copy(
         &blob(dir, &layer.digest),
         &layer,
@@ -43,15 +44,8 @@ pub(crate) fn ingest(cache: &Cache, dir: &Path, limit: u64) -> Result<Artifact, 
         &mut staging.create(LAYER)?,
     )?;
     let resolved = format!("oci:{}@{digest}", dir.display());
-    let (digest, size) = ingest::layer(cache, &staging, &layer, limit)?;
-    let path = cache.blob(&digest);
-    Ok(Artifact {
-        digest,
-        size,
-        path,
-        format: layer.format,
-        reference_resolved: Some(resolved),
-    })
+    let installed = ingest::layer(cache, &staging, &layer, limit)?;
+    Ok(installed.artifact(cache, layer.format, Some(resolved)))
 }
 
 /// The manifest with this digest, or the one for WebAssembly in the index with it (as `docker buildx` nests them).

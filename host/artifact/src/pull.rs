@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::format::{self, Layer};
 use crate::http::{Access, Registry};
+use crate::ingest::Installed;
 use crate::options::MAX_MANIFEST_SIZE;
 use crate::progress::{Running, Step};
 use crate::retry::{Backoff, Failure};
@@ -57,15 +58,8 @@ pub(crate) async fn pull(
         // Another tag led to the same bytes, or this one before.
         Some(artifact) => artifact,
         None => {
-            let (digest, size) = pull_layer(cache, &registry, &layer, options, progress).await?;
-            let (path, format) = (cache.blob(&digest), layer.format);
-            Artifact {
-                digest,
-                size,
-                path,
-                format,
-                reference_resolved: Some(resolved.clone()),
-            }
+            let installed = pull_layer(cache, &registry, &layer, options, progress).await?;
+            installed.artifact(cache, layer.format, Some(resolved.clone()))
         }
     };
     let (cache, remembered) = (cache.clone(), artifact.clone());
@@ -86,14 +80,14 @@ async fn lookup(cache: &Cache, key: &str) -> Result<Option<Artifact>, ArtifactEr
     fetch::blocking(move || cache.lookup(&key)).await
 }
 
-/// Brings the WebAssembly of a layer into the cache; returns its digest and size.
+/// Brings the WebAssembly of a layer into the cache.
 async fn pull_layer(
     cache: &Cache,
     registry: &Registry<'_>,
     layer: &Layer,
     options: &FetchOptions,
     progress: &dyn Progress,
-) -> Result<(Digest, u64), ArtifactError> {
+) -> Result<Installed, ArtifactError> {
     let limit = options.max_size;
     if layer.size > limit {
         return Err(ArtifactError::TooLarge {
@@ -103,11 +97,13 @@ async fn pull_layer(
     }
     if layer.packing == Packing::Raw && layer.digest.is_sha256() {
         let (cache, digest) = (cache.clone(), layer.digest.clone());
-        if let Some(size) = fetch::blocking(move || cache.verified(&digest)).await? {
-            return Ok((layer.digest.clone(), size));
+        if let Some(found) = fetch::blocking(move || ingest::found(&cache, digest)).await? {
+            return Ok(found);
         }
     }
     let staging = Arc::new(cache.staging()?);
+    let (reserving, size) = (Arc::clone(&staging), layer.size);
+    fetch::blocking(move || reserving.reserve(size)).await?;
     registry.blob(layer, &staging, progress).await?;
     let (cache, layer) = (cache.clone(), layer.clone());
     fetch::blocking(move || ingest::layer(&cache, &staging, &layer, limit)).await

@@ -9,10 +9,12 @@
 #[cfg(feature = "cranelift")]
 pub mod child;
 mod error;
+mod output;
 mod parent;
 mod report;
 
 pub use error::CompileError;
+pub use output::{Growth, Space};
 pub use parent::{CompileLimits, Compiler, Part};
 pub use report::Link;
 pub use shoal_description::{Description, Export, Import, ItemKind, Kind, Variant};

@@ -1,5 +1,6 @@
 //! Starts the child, feeds it and takes its answer. What the child does is in `child`.
 
+use crate::output::{Output, Space, io};
 use crate::report::{Graph, Link, MAX_REPORT, Node, Report, Request};
 use crate::{CompileError, Description};
 use std::os::unix::process::ExitStatusExt;
@@ -135,8 +136,22 @@ impl Compiler {
     /// [`CompileError::Invalid`] for an input that is no component, [`CompileError::Limit`] for one that takes too long or too
     /// much memory.
     pub async fn compile(&self, wasm: &Path, out: &Path) -> Result<Description, CompileError> {
-        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
-        self.read(Request::Compile, wasm, Some((output, out))).await
+        self.compile_within(wasm, out, &()).await
+    }
+
+    /// The same, where `space` is asked before more is written.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Compiler::compile`], and [`CompileError::Io`] where `space` has no more.
+    pub async fn compile_within(
+        &self,
+        wasm: &Path,
+        out: &Path,
+        space: &dyn Space,
+    ) -> Result<Description, CompileError> {
+        let output = Output::create(out, space).await?;
+        self.read(Request::Compile, wasm, Some(output)).await
     }
 
     /// Reads what the component in `wasm` imports and exports, without compiling it.
@@ -154,16 +169,21 @@ impl Compiler {
     ///
     /// As for [`Compiler::compile`].
     pub async fn componentize(&self, wasm: &Path, out: &Path) -> Result<Description, CompileError> {
-        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
-        self.read(Request::Componentize, wasm, Some((output, out))).await
+        let output = Output::create(out, &()).await?;
+        self.read(Request::Componentize, wasm, Some(output)).await
     }
 
     /// Writes to `out` the component that `parts` make, the first of which is what it exports and has the others in itself.
     ///
     /// # Errors
     ///
-    /// [`CompileError::Compose`] for parts that don't fit together.
-    pub async fn compose(&self, parts: &[Part<'_>], out: &Path) -> Result<(), CompileError> {
+    /// [`CompileError::Compose`] for parts that don't fit together, [`CompileError::Io`] where `space` has no more.
+    pub async fn compose(
+        &self,
+        parts: &[Part<'_>],
+        out: &Path,
+        space: &dyn Space,
+    ) -> Result<(), CompileError> {
         let mut graph = Graph { parts: Vec::new() };
         for part in parts {
             let size = std::fs::metadata(part.wasm).map_err(io("read", part.wasm))?.len();
@@ -175,9 +195,9 @@ impl Compiler {
         }
         let graph = serde_json::to_vec(&graph).map_err(|error| self.protocol(&error.to_string()))?;
         let files = parts.iter().map(|part| part.wasm).collect();
-        let output = tokio::fs::File::create(out).await.map_err(io("create", out))?;
+        let output = Output::create(out, space).await?;
         let input = Input::Parts(graph, files);
-        match self.run(Request::Compose, input, Some((output, out))).await? {
+        match self.run(Request::Compose, input, Some(output)).await? {
             Report::Composed => Ok(()),
             Report::Uncomposable(reason) => Err(CompileError::Compose { reason }),
             other => Err(self.protocol(&format!("{other:?}"))),
@@ -188,7 +208,7 @@ impl Compiler {
         &self,
         request: Request,
         wasm: &Path,
-        out: Option<(tokio::fs::File, &Path)>,
+        out: Option<Output<'_>>,
     ) -> Result<Description, CompileError> {
         let input = std::fs::File::open(wasm).map_err(io("open", wasm))?;
         match self.run(request, Input::File(input), out).await? {
@@ -202,7 +222,7 @@ impl Compiler {
         &self,
         request: Request,
         input: Input<'_>,
-        out: Option<(tokio::fs::File, &Path)>,
+        out: Option<Output<'_>>,
     ) -> Result<Report, CompileError> {
         let Shared {
             program,
@@ -264,7 +284,7 @@ impl Compiler {
     async fn answer(
         &self,
         stdout: &mut ChildStdout,
-        out: Option<(tokio::fs::File, &Path)>,
+        out: Option<Output<'_>>,
     ) -> Result<Report, CompileError> {
         let broken = |error: std::io::Error| self.protocol(&error.to_string());
         let length = stdout.read_u32_le().await.map_err(broken)?;
@@ -274,18 +294,8 @@ impl Compiler {
         let mut report = vec![0; length as usize];
         stdout.read_exact(&mut report).await.map_err(broken)?;
         let report = serde_json::from_slice(&report).map_err(|error| self.protocol(&error.to_string()))?;
-        if let (Some((mut file, path)), Report::Done(_) | Report::Composed) = (out, &report) {
-            let most = self.shared.limits.output;
-            let written = tokio::io::copy(&mut stdout.take(most + 1), &mut file)
-                .await
-                .map_err(io("write", path))?;
-            if written > most {
-                return Err(CompileError::Limit {
-                    limit: format!("{most} bytes of native code"),
-                });
-            }
-            file.flush().await.map_err(io("write", path))?;
-            file.sync_all().await.map_err(io("write", path))?;
+        if let (Some(output), Report::Done(_) | Report::Composed) = (out, &report) {
+            output.receive(stdout, self.shared.limits.output).await?;
         }
         Ok(report)
     }
@@ -312,14 +322,6 @@ impl Compiler {
             path: self.shared.program.clone(),
             reason: reason.to_owned(),
         }
-    }
-}
-
-fn io<'a>(action: &'static str, path: &'a Path) -> impl Fn(std::io::Error) -> CompileError + 'a {
-    move |error| CompileError::Io {
-        action,
-        path: path.to_owned(),
-        reason: error.to_string(),
     }
 }
 

@@ -109,6 +109,7 @@ impl Host {
         Ok(Ready {
             digest: artifact.digest.to_string(),
             compiled: compiled.path,
+            pin: compiled.pin,
             description: compiled.description,
         })
     }

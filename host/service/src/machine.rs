@@ -15,6 +15,7 @@ use crate::unit::Unit;
 use crate::world::{EventWorld, HttpWorld};
 use crate::{Program, ServiceError};
 use shoal_api::Component;
+use shoal_artifact::Pin;
 use shoal_capability::GrantsBuilder;
 use shoal_description::{Description, Variant, World};
 use shoal_engine::{Engine, EngineError, Engines, PoolOptions};
@@ -33,6 +34,8 @@ pub(crate) struct Machine {
 pub(crate) struct Ready {
     pub(crate) digest: String,
     pub(crate) compiled: PathBuf,
+    /// Keeps the file where it is.
+    pub(crate) pin: Pin,
     pub(crate) description: Description,
 }
 
@@ -93,6 +96,7 @@ impl Machine {
             code: Arc::clone(&self.code),
             engine: engine.clone(),
             compiled: ready.compiled,
+            pin: ready.pin,
             description: ready.description,
             parts: parts.len(),
             reuse: component.reuse.as_ref().map(ReuseLimits::from),

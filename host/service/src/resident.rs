@@ -5,6 +5,7 @@ use crate::code::{Code, LinkError, Linked};
 use crate::limits::ReuseLimits;
 use crate::links::Binding;
 use arc_swap::ArcSwapOption;
+use shoal_artifact::Pin;
 use shoal_description::Description;
 use shoal_engine::Engine;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub(crate) struct Recipe<W> {
     pub(crate) code: Arc<Code>,
     pub(crate) engine: Engine,
     pub(crate) compiled: PathBuf,
+    /// Keeps the file where it is: a component at rest is mapped from it again.
+    pub(crate) pin: Pin,
     pub(crate) description: Description,
     /// How many components it is in one.
     pub(crate) parts: usize,
@@ -47,6 +50,7 @@ impl<W> Recipe<W> {
             code: Arc::clone(&self.code),
             engine: self.engine.clone(),
             compiled: self.compiled.clone(),
+            pin: self.pin.clone(),
             description: self.description.clone(),
             parts: self.parts,
             reuse: self.reuse,

@@ -11,4 +11,5 @@ mod crash;
 mod formats;
 mod hostile;
 mod login;
+mod room;
 mod support;

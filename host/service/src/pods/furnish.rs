@@ -13,6 +13,7 @@ use crate::values::{self, Objects};
 use crate::volumes;
 use shoal_api::pod::TRIGGERS;
 use shoal_api::{Component, Problem, Store};
+use shoal_artifact::Pin;
 use shoal_capability::{Dialer, Folder, GrantsBuilder, LogSink, Stdio};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -102,6 +103,8 @@ impl<'a> PodComponent<'a> {
         let ready = Ready {
             digest,
             compiled,
+            // The daemon keeps what its workers use.
+            pin: Pin::default(),
             description,
         };
         let parts = parts.into_iter().map(|part| part.component);

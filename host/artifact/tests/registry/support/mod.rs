@@ -68,7 +68,7 @@ impl TempCache {
         Self { dir, cache }
     }
 
-    /// Every file below the cache's folder, and every folder that should be gone by now.
+    /// Every file below the cache's folder that holds something for others, and every folder that should be gone by now.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         walk(self.cache.dir(), self.cache.dir(), &mut found);
@@ -91,6 +91,9 @@ fn walk(root: &Path, dir: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path: PathBuf = entry.unwrap().path();
         let name = path.strip_prefix(root).unwrap().display().to_string();
+        if name == "size" || name == "leases" {
+            continue;
+        }
         if !path.is_dir() || name.starts_with("tmp/") {
             found.push(name);
         } else {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::record::{Program, Sandbox};
 use serde_json::{Value, json};
 use shoal_api::pod::{self, Values};
-use shoal_artifact::{Compiled, Digest};
+use shoal_artifact::{Compiled, Digest, Pin};
 use shoal_description::{Description, Export, Import, ItemKind};
 use shoal_protocol::{Role, TaskPart};
 use std::collections::BTreeMap;
@@ -168,6 +168,7 @@ impl Pod {
                 path: format!("/cache/{}.cwasm", digest.hex()).into(),
                 description: self.description.clone(),
                 digest,
+                pin: Pin::default(),
             },
             parts: self.parts.clone(),
         }
