@@ -3,13 +3,17 @@
 use crate::error::Error;
 use crate::paths::Paths;
 use containerd_client::services::v1::content_client::ContentClient;
+use containerd_client::services::v1::events_client::EventsClient;
 use containerd_client::services::v1::images_client::ImagesClient;
-use containerd_client::services::v1::{GetImageRequest, ReadContentRequest};
+use containerd_client::services::v1::{
+    GetImageRequest, ListImagesRequest, ReadContentRequest, SubscribeRequest,
+};
 use containerd_client::tonic::metadata::AsciiMetadataValue;
 use containerd_client::tonic::transport::Channel;
 use containerd_client::tonic::{Code, Request, Status};
 use shoal_artifact::Digest;
 use shoal_channel::node::Containerd;
+use std::collections::HashSet;
 use std::io::Write;
 use tokio::sync::Mutex;
 
@@ -85,6 +89,33 @@ impl Store {
             media_type: target.media_type,
             size: u64::try_from(target.size).unwrap_or(0),
         })
+    }
+
+    /// The digests of all images in a namespace.
+    pub(crate) async fn images(&self, namespace: &str) -> Result<HashSet<String>, Error> {
+        let mut client = ImagesClient::new(self.channel().await?);
+        let request = within(namespace, ListImagesRequest::default()).map_err(|reason| self.lost(reason))?;
+        let images = client.list(request).await;
+        let images = images.map_err(|status| self.lost(status.message().to_owned()))?;
+        let targets = images.into_inner().images.into_iter();
+        Ok(targets.filter_map(|image| Some(image.target?.digest)).collect())
+    }
+
+    /// Waits until an image is removed, in whatever namespace.
+    pub(crate) async fn removed(&self) -> Result<(), Error> {
+        let mut client = EventsClient::new(self.channel().await?);
+        let filters = vec![r#"topic=="/images/delete""#.to_owned()];
+        let events = client.subscribe(SubscribeRequest { filters }).await;
+        let events = events.map_err(|status| self.lost(status.message().to_owned()))?;
+        let event = events.into_inner().message().await;
+        event
+            .map(drop)
+            .map_err(|status| self.lost(status.message().to_owned()))
+    }
+
+    fn lost(&self, reason: String) -> Error {
+        let address = now(&self.paths).map(|it| it.grpc_address).unwrap_or_default();
+        Error::Containerd { address, reason }
     }
 
     /// Copies a blob to `out`; what is copied is not verified here. At most `limit` bytes.

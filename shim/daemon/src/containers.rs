@@ -45,7 +45,12 @@ impl Node {
             Kind::Sandbox => self.add_sandbox(sandbox_of(&container.id, &bundle))?,
             Kind::Container => container.program = Some(Arc::new(self.program(&container, &bundle).await?)),
         }
-        let entry = self.add(container)?;
+        let id = container.id.clone();
+        let added = self.add(container);
+        if added.is_err() && self.container(&id).is_err() {
+            self.images.release(&id);
+        }
+        let entry = added?;
         report::created(self, &entry.get());
         Ok(entry)
     }

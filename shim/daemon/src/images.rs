@@ -1,14 +1,19 @@
 //! From a container's image to a compiled file: containerd pulled it, its store holds it, and the cache of `shoal-artifact` takes it
 //! from there, with the same checks as from any registry.
 
+pub(crate) mod collect;
+mod kept;
+mod limits;
+
 use crate::containerd::{Store, Target};
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::record::Program;
+use kept::Kept;
 use oci_client::manifest::{OciImageManifest, OciManifest};
 use shoal_artifact::{
     Artifact, Cache, Compiled, Composed, DEFAULT_MAX_SIZE, Digest, FetchOptions, MAX_MANIFEST_SIZE, Member,
-    Source, format,
+    Pin, Source, format,
 };
 use shoal_compile::Compiler;
 use std::collections::HashMap;
@@ -24,6 +29,7 @@ pub(crate) struct Images {
     incoming: std::path::PathBuf,
     /// What was taken out of an image's manifest, by its digest.
     known: Mutex<HashMap<Digest, Artifact>>,
+    kept: Kept,
 }
 
 impl Images {
@@ -33,10 +39,11 @@ impl Images {
 
     /// With a compiler of one's own.
     pub(crate) fn with(paths: &Paths, compiler: Compiler) -> Result<Self, Error> {
-        let cache = Cache::open(paths.cache()).map_err(|source| Error::Artifact {
-            image: paths.cache().display().to_string(),
-            source,
-        })?;
+        let cache =
+            Cache::open_within(paths.cache(), limits::limits(paths)).map_err(|source| Error::Artifact {
+                image: paths.cache().display().to_string(),
+                source,
+            })?;
         let incoming = paths.incoming();
         // Whatever an earlier daemon left half-way.
         let _ = fs::remove_dir_all(&incoming);
@@ -47,6 +54,7 @@ impl Images {
             compiler,
             incoming,
             known: Mutex::default(),
+            kept: Kept::default(),
         })
     }
 
@@ -54,11 +62,26 @@ impl Images {
     pub(crate) async fn artifact(&self, namespace: &str, image: &str) -> Result<Artifact, Error> {
         let target = self.store.target(namespace, image).await?;
         let known = self.known().get(&target.digest).cloned();
-        if let Some(artifact) = known.filter(|artifact| artifact.path.exists()) {
+        if let Some(known) = known
+            && let Some(artifact) = self
+                .cache
+                .again(&known)
+                .await
+                .map_err(|source| wrong(image, source))?
+        {
             return Ok(artifact);
         }
         let artifact = self.ingest(namespace, image, &target).await?;
-        self.known().insert(target.digest, artifact.clone());
+        // For the time when the image is removed, which may be another daemon's.
+        self.cache
+            .note(&image_key(namespace, &target.digest), &artifact)
+            .await
+            .map_err(|source| wrong(image, source))?;
+        let known = Artifact {
+            pin: Pin::default(),
+            ..artifact.clone()
+        };
+        self.known().insert(target.digest, known);
         Ok(artifact)
     }
 
@@ -104,6 +127,9 @@ impl Images {
         write(&layout.join("index.json"), index.to_string().as_bytes())?;
         let manifest = self.manifest(namespace, image, &target.digest, layout).await?;
         let layer = format::choose_layer(&manifest).map_err(|source| wrong(image, source))?;
+        // The copy counts, too.
+        let room = self.cache.reserve(layer.size.min(DEFAULT_MAX_SIZE)).await;
+        let _room = room.map_err(|source| wrong(image, source))?;
         self.blob(namespace, image, &layer.digest, DEFAULT_MAX_SIZE, layout)
             .await?;
         self.cache
@@ -160,6 +186,14 @@ impl Images {
         }
         fs::read(&path).map_err(Error::file("read", &path))
     }
+}
+
+/// How the keys of records begin that say what an image led to.
+const IMAGE: &str = "image ";
+
+/// The key of the record about an image in a namespace of containerd.
+fn image_key(namespace: &str, image: &Digest) -> String {
+    format!("{IMAGE}{namespace} {image}")
 }
 
 fn wrong(image: &str, source: shoal_artifact::ArtifactError) -> Error {

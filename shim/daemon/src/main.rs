@@ -86,6 +86,7 @@ async fn serve() -> anyhow::Result<()> {
     };
     let node = node::Node::restore(paths, edges, left.kept).await?;
     let upgrading = std::sync::Arc::clone(&node);
+    images::collect::start(&node);
     // Whatever an earlier daemon left there.
     let _ = std::fs::remove_file(&socket);
     let mut server = Server::new()

@@ -81,6 +81,7 @@ impl Node {
         let Loaded { records, unreadable } = container_records.load()?;
         let lost = unreadable.iter().map(|it| Container::lost(&it.id, &it.content));
         for record in records.into_iter().chain(lost) {
+            images.keep_named(&record);
             containers.insert(&Entry::new(record, &pods));
         }
         let node = Arc::new(Self {
@@ -213,6 +214,7 @@ impl Node {
     pub(crate) fn remove(&self, id: &str) {
         lock(&self.containers).remove(id);
         self.container_records.remove(id);
+        self.images.release(id);
     }
 
     /// Writes a new state down, before anybody is told of it; with the worker that it is in.

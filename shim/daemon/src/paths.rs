@@ -5,7 +5,9 @@
 //!                              shoald.sock     ours, for the keeper
 //!                              containerd.json where containerd listens, from the launcher
 //!                              sandboxes/ tasks/ domains/   a record each, see `records`
+//!                              metrics/shoal.prom  see `images::collect`
 //! SHOAL_ROOT (/var/lib/shoal)  cache/          artifacts and compiled files
+//!                              cache-size      how large it may become, from the installer
 //!                              workers/NAME/   a worker's root: hard links to the compiled files of its trust domain
 //! ```
 
@@ -49,6 +51,16 @@ impl Paths {
 
     pub(crate) fn workers(&self) -> PathBuf {
         self.0.root.join("workers")
+    }
+
+    /// The file that the installer writes the cache's size to.
+    pub(crate) fn cache_size(&self) -> PathBuf {
+        self.0.root.join("cache-size")
+    }
+
+    /// What a node exporter reads.
+    pub(crate) fn metrics(&self) -> PathBuf {
+        self.0.run.join("metrics").join("shoal.prom")
     }
 
     /// Images on their way from containerd's store into the cache.

@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::record::{Container, Program, Sandbox};
 use decide::{Code, Linked, decide};
 use pod_spec::PodSpec;
-use shoal_artifact::{Artifact, Composed, Member};
+use shoal_artifact::{Artifact, Composed, Member, Pin};
 use shoal_protocol::TaskPart;
 use std::path::Path;
 
@@ -25,21 +25,24 @@ impl Node {
             None => None,
         };
         let spec = PodSpec::read(&create.id, Path::new(&create.bundle), bundle, sandbox.as_ref())?;
-        let code = self.code(&create.namespace, &spec).await?;
+        let (code, pins) = self.code(&create.namespace, &spec).await?;
         let resolv = resolv(sandbox.as_ref(), bundle).await;
-        decide(spec, code, resolv)
+        let program = decide(spec, code, resolv)?;
+        self.images.keep(&create.id, pins);
+        Ok(program)
     }
 
-    /// The code of a component; `namespace` is containerd's.
-    async fn code(&self, namespace: &str, spec: &PodSpec) -> Result<Code, Error> {
+    /// The code of a component, and what keeps it in the cache; `namespace` is containerd's.
+    async fn code(&self, namespace: &str, spec: &PodSpec) -> Result<(Code, Vec<Pin>), Error> {
         let artifact = self.images.artifact(namespace, &spec.image).await?;
         if spec.is_part {
             let digest = artifact.digest;
-            return Ok(Code::Part { digest });
+            return Ok((Code::Part { digest }, vec![artifact.pin]));
         }
         let (artifact, parts) = self.linked(spec, artifact).await?;
         let code = self.images.compiled(&spec.image, &artifact).await?;
-        Ok(Code::Compiled { code, parts })
+        let pins = vec![artifact.pin, code.pin.clone()];
+        Ok((Code::Compiled { code, parts }, pins))
     }
 
     /// Composes a component with those of its pod that it is linked to, whose containers are there already: the whole, and the others
