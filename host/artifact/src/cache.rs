@@ -162,12 +162,15 @@ impl Cache {
     /// Where it is not here any more.
     pub fn held(&self, digest: &Digest) -> Result<Artifact, ArtifactError> {
         let path = self.blob(digest);
+        // First, so that it stays what is looked at.
+        let pin = self.pin_artifact(digest)?.unwrap_or_default();
         let size = fs::metadata(&path).io("look at", &path)?.len();
         Ok(Artifact {
             digest: digest.clone(),
             size,
             path,
             format: Format::File,
+            pin,
             reference_resolved: None,
         })
     }

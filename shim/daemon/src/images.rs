@@ -102,7 +102,9 @@ impl Images {
         let image = program.task.component.image.as_deref().unwrap_or_default();
         let digest = Digest::parse(&program.task.digest).map_err(|source| wrong(image, source))?;
         let held = self.cache.held(&digest).map_err(|source| wrong(image, source))?;
-        Ok(Some(self.compiled(image, &held).await?.path))
+        let compiled = self.compiled(image, &held).await?;
+        self.keep_too(&program.task.id, compiled.pin);
+        Ok(Some(compiled.path))
     }
 
     /// The first of these components with all that it is linked to.

@@ -7,7 +7,7 @@
 //!                              sandboxes/ tasks/ domains/   a record each, see `records`
 //!                              metrics/shoal.prom  see `images::collect`
 //! SHOAL_ROOT (/var/lib/shoal)  cache/          artifacts and compiled files
-//!                              cache-size      how large it may become, from the installer
+//!                              cache-size      how large it may become, such as 10Gi, where somebody says so
 //!                              workers/NAME/   a worker's root: hard links to the compiled files of its trust domain
 //! ```
 
@@ -53,7 +53,7 @@ impl Paths {
         self.0.root.join("workers")
     }
 
-    /// The file that the installer writes the cache's size to.
+    /// The file that says how large the cache may become.
     pub(crate) fn cache_size(&self) -> PathBuf {
         self.0.root.join("cache-size")
     }

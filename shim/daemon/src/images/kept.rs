@@ -22,6 +22,11 @@ impl Images {
         self.kept.lock().insert(id.to_owned(), pins);
     }
 
+    /// Keeps one file more, for another build of the engine.
+    pub(crate) fn keep_too(&self, id: &str, pin: Pin) {
+        self.kept.lock().entry(id.to_owned()).or_default().push(pin);
+    }
+
     /// Keeps what an earlier daemon's record names. Blocking.
     pub(crate) fn keep_named(&self, container: &Container) {
         let Some(program) = &container.program else {

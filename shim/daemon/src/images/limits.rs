@@ -1,11 +1,11 @@
-//! How large the cache of a node may become: what the installer wrote down, or the environment says.
+//! How large the cache of a node may become: what the environment or the file `cache-size` says.
 
 use crate::paths::Paths;
 use shoal_api::Quantity;
 use shoal_artifact::{CacheLimits, DEFAULT_CACHE_SIZE};
 use std::time::Duration;
 
-/// Before the file: for nodes without an installer.
+/// Goes before the file.
 const ENV: &str = "SHOAL_CACHE_SIZE";
 
 pub(crate) fn limits(paths: &Paths) -> CacheLimits {
