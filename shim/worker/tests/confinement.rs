@@ -11,7 +11,7 @@
 
 mod attacks;
 #[path = "support/mod.rs"]
-#[allow(dead_code, reason = "most of it is for the other tests")]
+#[allow(dead_code, unused_imports, reason = "most of it is for the other tests")]
 mod support;
 
 use attacks::{ATTACKS, Attack, Expected, Within};
