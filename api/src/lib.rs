@@ -20,6 +20,7 @@ pub mod redis;
 mod reference;
 mod rules;
 mod schema;
+mod secret;
 mod service;
 mod status;
 mod trigger;
@@ -36,6 +37,7 @@ pub use placement::{Placement, PlacementMode, Scaling};
 pub use problem::Problem;
 pub use quantity::{Quantity, QuantityError};
 pub use reference::{ReferenceKind, references};
+pub use secret::{Redacted, Secret};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
 pub use trigger::{

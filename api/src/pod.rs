@@ -5,11 +5,12 @@ mod carried;
 mod start_error;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::{Map, Value, json};
 
 use crate::problem::{Path, Problem};
-use crate::{API_VERSION, Component, KIND, Store, Trigger, WasmService, manifest, validate};
+use crate::{API_VERSION, Component, KIND, Redacted, Store, Trigger, WasmService, manifest, validate};
 
 pub use carried::{Values, carried, variable_name};
 pub use start_error::{NEVER_RAN, StartError, StartErrorKind};
@@ -55,7 +56,7 @@ pub enum TrustDomain {
 }
 
 /// What a pod says of one of its containers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
@@ -67,6 +68,19 @@ pub struct Container {
     pub env: Vec<(String, String)>,
     /// `resources.limits.memory` in bytes.
     pub memory: Option<u64>,
+}
+
+/// Without the values of its variables: kubelet has filled them in from Secrets.
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Container")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .field("args", &self.args)
+            .field("env", &Redacted(self.env.iter().map(|(name, _)| name)))
+            .field("memory", &self.memory)
+            .finish()
+    }
 }
 
 /// Reads the trust domain from a pod's annotations.

@@ -5,7 +5,9 @@ use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, Volume};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
+use crate::Redacted;
 use crate::rules;
 use crate::schema::{self, LABEL, SUBDOMAIN};
 use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, WasmServiceStatus};
@@ -90,7 +92,7 @@ pub struct WasmServiceSpec {
 }
 
 /// One WebAssembly component, or a core module of WASI preview 1, which is adapted on load.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::exactly_one(
     &["image", "file"],
@@ -152,6 +154,22 @@ pub struct Component {
     /// sees what another left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<Reuse>,
+}
+
+/// Without the values of its variables: in a pod, kubelet has filled them in from Secrets.
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.image.as_ref().or(self.file.as_ref());
+        f.debug_struct("Component")
+            .field("name", &self.name)
+            .field("source", &source)
+            .field("args", &self.args)
+            .field("env", &Redacted(self.env.iter().map(|it| &it.name)))
+            .field("links", &self.links)
+            .field("capabilities", &self.capabilities)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// When an image is pulled, as for a container.

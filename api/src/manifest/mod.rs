@@ -3,6 +3,7 @@
 
 mod yaml;
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -18,7 +19,7 @@ use crate::{API_VERSION, KIND, WasmService, schema};
 pub const MOST_BYTES: usize = 1 << 20;
 
 /// A document of a manifest, checked and with its defaults filled in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Document {
     /// A service.
     Service(Box<WasmService>),
@@ -26,6 +27,17 @@ pub enum Document {
     Secret(Box<Secret>),
     /// What `configMapKeyRef` reads from.
     ConfigMap(Box<ConfigMap>),
+}
+
+/// Without what is in a Secret.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(it) => f.debug_tuple("Service").field(it).finish(),
+            Self::Secret(it) => f.debug_tuple("Secret").field(&it.metadata.name).finish(),
+            Self::ConfigMap(it) => f.debug_tuple("ConfigMap").field(it).finish(),
+        }
+    }
 }
 
 /// Reads a value that stands somewhere else than in a file, an annotation say; `field` is what a problem calls it.

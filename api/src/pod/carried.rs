@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvVar, EnvVarSource, Sec
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::{Component, KeyRef, ReferenceKind, ValueSource, WasmServiceSpec, references};
+use crate::{Component, KeyRef, ReferenceKind, Secret, ValueSource, WasmServiceSpec, references};
 
 /// Before the names of a ConfigMap and of its key. Not a C identifier, so no program's own variable is called so.
 const CONFIG_MAP: &str = "shoal.dev.config-map.";
@@ -16,27 +16,26 @@ const SECRET: &str = "shoal.dev.secret.";
 const KEY: &str = "..";
 
 /// Values by the object's name and the key.
-type ByName = BTreeMap<String, BTreeMap<String, String>>;
+type ByName<T> = BTreeMap<String, BTreeMap<String, T>>;
 
 /// Values that a container brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Values {
     /// Of ConfigMaps.
-    pub config_maps: ByName,
+    pub config_maps: ByName<String>,
     /// Of Secrets.
-    pub secrets: ByName,
+    pub secrets: ByName<Secret>,
 }
 
 impl Values {
     /// The value that a source names; none where it was not brought.
     pub fn read(&self, source: &ValueSource) -> Option<&str> {
         let (kind, at) = source.key()?;
-        let objects = match kind {
-            ReferenceKind::ConfigMap => &self.config_maps,
-            ReferenceKind::Secret => &self.secrets,
-        };
-        objects.get(&at.name)?.get(&at.key).map(String::as_str)
+        match kind {
+            ReferenceKind::ConfigMap => self.config_maps.get(&at.name)?.get(&at.key).map(String::as_str),
+            ReferenceKind::Secret => self.secrets.get(&at.name)?.get(&at.key)?.expose_text(),
+        }
     }
 }
 
@@ -68,16 +67,15 @@ pub(super) fn take(env: &[(String, String)]) -> (Vec<(String, String)>, Values) 
     let (mut own, mut values) = (Vec::new(), Values::default());
     for (name, value) in env {
         let of = |before: &str| name.strip_prefix(before)?.split_once(KEY);
-        let (kind, (object, key)) = if let Some(found) = of(CONFIG_MAP) {
-            (&mut values.config_maps, found)
-        } else if let Some(found) = of(SECRET) {
-            (&mut values.secrets, found)
+        if let Some((object, key)) = of(CONFIG_MAP) {
+            let object = values.config_maps.entry(object.to_owned()).or_default();
+            object.insert(key.to_owned(), value.clone());
+        } else if let Some((object, key)) = of(SECRET) {
+            let object = values.secrets.entry(object.to_owned()).or_default();
+            object.insert(key.to_owned(), Secret::from(value.clone()));
         } else {
             own.push((name.clone(), value.clone()));
-            continue;
-        };
-        let object = kind.entry(object.to_owned()).or_default();
-        object.insert(key.to_owned(), value.clone());
+        }
     }
     (own, values)
 }

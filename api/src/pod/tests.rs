@@ -88,12 +88,12 @@ fn values_of_other_objects_come_as_variables_and_are_none() {
         component, values, ..
     } = program(&given, &said).unwrap();
     assert_eq!(component.env.len(), 1, "{:?}", component.env);
-    let of = |object: &str, values| [(object.to_owned(), values)].into();
+    let secret = [(".d".to_owned(), crate::Secret::new(*b"two"))].into();
     assert_eq!(
         values,
         Values {
-            config_maps: of("e", annotations(&[("f", "one")])),
-            secrets: of("b.c", annotations(&[(".d", "two")])),
+            config_maps: [("e".to_owned(), annotations(&[("f", "one")]))].into(),
+            secrets: [("b.c".to_owned(), secret)].into(),
         }
     );
     assert!(unsupported(&component).is_empty());
@@ -330,4 +330,25 @@ fn a_pod_has_a_grant_where_one_of_its_components_has() {
         };
         assert_eq!(granted(&annotations(said)), wanted, "{said:?}");
     }
+}
+
+#[test]
+fn debug_tells_no_value_that_may_be_a_secret() {
+    let mut given = container();
+    given.env = vec![
+        ("PASSWORD".to_owned(), "hunter2".to_owned()),
+        (
+            variable_name(crate::ReferenceKind::Secret, "keys", "token"),
+            "hunter2".to_owned(),
+        ),
+    ];
+    let program = program(&given, &BTreeMap::new()).unwrap();
+    assert_eq!(program.component.env[0].value.as_deref(), Some("hunter2"));
+    for text in [format!("{given:?}"), format!("{program:?} {program:#?}")] {
+        assert!(text.contains("PASSWORD") && text.contains("token"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let manifest = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {token: hunter2}\n";
+    let text = format!("{:?}", manifest::parse(manifest, "test").unwrap());
+    assert!(text.contains("keys") && !text.contains("hunter2"), "{text}");
 }

@@ -21,7 +21,6 @@ mod messaging;
 mod network;
 mod random;
 mod report;
-mod secret;
 mod secrets;
 mod state;
 mod stdio;
@@ -36,10 +35,10 @@ pub use link::{Import, link};
 pub use logs::{LogSink, RequestId, Stream};
 pub use messaging::{Channel, Sending};
 pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
-pub use secret::Secret;
 pub use shoal_admission::{
     Denied, Grant, Inadmissible, Origin, Reason, admit, admit_parts, link as link_entry,
 };
+pub use shoal_api::Secret;
 pub use shoal_network::{Policy, RuleError};
 pub use state::{MAX_HANDLES, State, handles_exhausted};
 pub use stdio::Stdio;

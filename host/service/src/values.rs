@@ -1,16 +1,20 @@
 //! Values that a manifest names by reference: `valueFrom` of variables and configuration, secrets. Where Secrets and ConfigMaps
 //! come from is the caller's business.
 
-use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, Secret};
+use k8s_openapi::api::core;
+use k8s_openapi::api::core::v1::EnvVar;
 use shoal_api::pod::{Values, variable_name};
-use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ReferenceKind, ValueSource};
+use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ReferenceKind, Secret, ValueSource};
 use std::collections::BTreeMap;
+
+/// The values of an object, of whichever kind: URLs with passwords are in ConfigMaps, too.
+pub(crate) type Keys = BTreeMap<String, Secret>;
 
 /// The Secrets and ConfigMaps that a service may refer to, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    secrets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
-    config_maps: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    secrets: BTreeMap<String, Keys>,
+    config_maps: BTreeMap<String, Keys>,
     /// They came as variables of a container.
     carried: bool,
 }
@@ -18,18 +22,17 @@ pub struct Objects {
 /// What a container brings of them.
 impl From<&Values> for Objects {
     fn from(values: &Values) -> Self {
-        let keys = |keys: &BTreeMap<String, String>| {
+        let keys = |keys: &BTreeMap<String, String>| -> Keys {
             let keys = keys.iter();
-            keys.map(|(key, value)| (key.clone(), value.clone().into_bytes()))
+            keys.map(|(key, value)| (key.clone(), Secret::from(value.clone())))
                 .collect()
         };
-        let objects = |all: &BTreeMap<String, BTreeMap<String, String>>| {
-            let all = all.iter();
-            all.map(|(name, values)| (name.clone(), keys(values))).collect()
-        };
+        let config_maps = values.config_maps.iter();
         Self {
-            secrets: objects(&values.secrets),
-            config_maps: objects(&values.config_maps),
+            secrets: values.secrets.clone(),
+            config_maps: config_maps
+                .map(|(name, values)| (name.clone(), keys(values)))
+                .collect(),
             carried: true,
         }
     }
@@ -37,44 +40,44 @@ impl From<&Values> for Objects {
 
 impl Objects {
     /// Adds a Secret. `stringData` overrides `data`, as the API server has it.
-    pub fn add_secret(&mut self, secret: Secret) {
+    pub fn add_secret(&mut self, secret: core::v1::Secret) {
         let mut values: BTreeMap<_, _> = secret
             .data
             .unwrap_or_default()
             .into_iter()
-            .map(|(k, v)| (k, v.0))
+            .map(|(k, v)| (k, Secret::new(v.0)))
             .collect();
         values.extend(
             secret
                 .string_data
                 .unwrap_or_default()
                 .into_iter()
-                .map(|(k, v)| (k, v.into_bytes())),
+                .map(|(k, v)| (k, Secret::from(v))),
         );
         self.secrets
             .insert(secret.metadata.name.unwrap_or_default(), values);
     }
 
     /// Adds a ConfigMap.
-    pub fn add_config_map(&mut self, map: ConfigMap) {
+    pub fn add_config_map(&mut self, map: core::v1::ConfigMap) {
         let mut values: BTreeMap<_, _> = map
             .binary_data
             .unwrap_or_default()
             .into_iter()
-            .map(|(k, v)| (k, v.0))
+            .map(|(k, v)| (k, Secret::new(v.0)))
             .collect();
         values.extend(
             map.data
                 .unwrap_or_default()
                 .into_iter()
-                .map(|(k, v)| (k, v.into_bytes())),
+                .map(|(k, v)| (k, Secret::from(v))),
         );
         self.config_maps
             .insert(map.metadata.name.unwrap_or_default(), values);
     }
 
     /// All keys of an object.
-    pub(crate) fn all(&self, from: ReferenceKind, name: &str) -> Option<&BTreeMap<String, Vec<u8>>> {
+    pub(crate) fn all(&self, from: ReferenceKind, name: &str) -> Option<&Keys> {
         match from {
             ReferenceKind::Secret => self.secrets.get(name),
             ReferenceKind::ConfigMap => self.config_maps.get(name),
@@ -93,7 +96,7 @@ impl Objects {
         let kind = kind(from);
         let found = match self.all(from, name) {
             Some(keys) => match keys.get(key) {
-                Some(value) => return Ok(Some(value)),
+                Some(value) => return Ok(Some(value.expose())),
                 None => format!("{kind} {name} has no key {key}"),
             },
             None => format!("there is no {kind} {name}"),
@@ -245,14 +248,14 @@ pub(crate) fn secrets(
     at: &str,
     objects: &Objects,
     problems: &mut Vec<Problem>,
-) -> BTreeMap<String, shoal_capability::Secret> {
+) -> Keys {
     let mut values = BTreeMap::new();
     for (index, grant) in component.capabilities.secrets.iter().enumerate() {
         let KeyRef { name, key, optional } = &grant.secret_key_ref;
         let at = format!("{at}.capabilities.secrets[{index}].secretKeyRef");
         match objects.read(ReferenceKind::Secret, name, key, optional.unwrap_or(false), &at) {
             Ok(Some(bytes)) => {
-                values.insert(grant.name.clone(), shoal_capability::Secret::new(bytes.to_vec()));
+                values.insert(grant.name.clone(), Secret::new(bytes));
             }
             Ok(None) => {}
             Err(problem) => problems.push(problem),
@@ -295,6 +298,29 @@ mod tests {
         let known = [("A".to_owned(), "1".to_owned())];
         assert_eq!(expand("x$(A)y$(B)z", &known), "x1y$(B)z");
         assert_eq!(expand("$$(A) $A $(A $", &known), "$(A) $A $(A $");
+    }
+
+    #[test]
+    fn debug_tells_no_value() {
+        let mut objects = Objects::default();
+        objects.add_secret(core::v1::Secret {
+            string_data: Some([("token".to_owned(), "hunter2".to_owned())].into()),
+            ..core::v1::Secret::default()
+        });
+        objects.add_config_map(core::v1::ConfigMap {
+            data: Some([("url".to_owned(), "redis://:hunter2@cache".to_owned())].into()),
+            ..core::v1::ConfigMap::default()
+        });
+        let values = Values {
+            secrets: objects.secrets.clone(),
+            ..Values::default()
+        };
+        for text in [
+            format!("{objects:?} {objects:#?}"),
+            format!("{:?}", Objects::from(&values)),
+        ] {
+            assert!(text.contains("token") && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

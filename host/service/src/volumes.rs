@@ -3,7 +3,7 @@
 use crate::ServiceError;
 use crate::values::Objects;
 use k8s_openapi::api::core::v1::{KeyToPath, Volume};
-use shoal_api::{FilesystemGrant, Problem, ReferenceKind};
+use shoal_api::{FilesystemGrant, Problem, ReferenceKind, Secret};
 use shoal_capability::{Folder, Mount};
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
@@ -72,7 +72,7 @@ pub(crate) fn mount(source: Folder, grant: &FilesystemGrant) -> Mount {
     }
 }
 
-type Files = Vec<(PathBuf, Vec<u8>)>;
+type Files = Vec<(PathBuf, Secret)>;
 
 /// The files that a ConfigMap's or Secret's volume holds: all keys, or those of `items`.
 fn files(volume: &Volume, at: &str, objects: &Objects) -> Result<Files, Problem> {
@@ -131,7 +131,7 @@ fn write(folder: &Path, files: Files) -> std::io::Result<()> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        std::fs::write(path, value)?;
+        std::fs::write(path, value.expose())?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::record::Owner;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Annotations that containerd's CRI plugin sets (`internal/cri/annotations`).
@@ -25,10 +26,18 @@ const PORTS: &str = "io.kubernetes.container.ports";
 const DEFAULT_PORT: u16 = 8080;
 
 /// A bundle's configuration.
-#[derive(Debug)]
 pub(crate) struct Bundle {
     spec: Spec,
     annotations: BTreeMap<String, String>,
+}
+
+/// Without its specification, which has variables in it that kubelet has filled in from Secrets.
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bundle")
+            .field("annotations", &self.annotations)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a bundle is for.
