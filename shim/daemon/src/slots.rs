@@ -168,7 +168,9 @@ impl Slot {
     /// How many of its workers were killed and have not ended.
     pub(crate) fn stuck(&self) -> usize {
         let workers = lock(&self.workers);
-        workers.ending.iter().filter(|it| it.is_given_up()).count()
+        // One that was given up just now has not been set aside yet.
+        let all = workers.current.iter().chain(&workers.ending);
+        all.filter(|it| it.is_given_up()).count()
     }
 
     fn is_empty(&self) -> bool {
