@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::ArtifactError;
 use crate::credentials::Credential;
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 use crate::http::{Access, Registry};
 use crate::redirect::{is_secure, origin};
 use crate::retry::Failure;

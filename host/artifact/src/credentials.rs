@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError as Failed, DockerCredential};
 
-use crate::error::{IoContext, excerpt};
+use crate::error::IoContext;
+use crate::excerpt::excerpt;
 use crate::{ArtifactError, CredentialSource};
 
 /// A helper may have to ask a user, but not for ever.

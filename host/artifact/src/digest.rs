@@ -78,7 +78,7 @@ impl Digest {
 
 fn bad(text: &str) -> ArtifactError {
     ArtifactError::BadDigest {
-        digest: crate::error::excerpt(text, 100),
+        digest: crate::excerpt::excerpt(text, 100),
     }
 }
 

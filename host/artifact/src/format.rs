@@ -19,7 +19,7 @@ use oci_client::manifest::{
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 use crate::magic::{self, Content};
 use crate::options::{DEFAULT_MAX_SIZE, MAX_MANIFEST_SIZE};
 use crate::unpack::{Packing, unpack_tar};

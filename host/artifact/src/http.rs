@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::credentials::{self, Credential};
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 use crate::redirect::{self, Insecure};
 use crate::retry::Failure;
 use crate::{ArtifactError, Transport};

@@ -28,6 +28,7 @@ mod credentials;
 mod digest;
 mod error;
 mod evict;
+mod excerpt;
 mod fetch;
 pub mod format;
 mod http;

@@ -17,7 +17,8 @@ use oci_client::secrets::RegistryAuth;
 use reqwest::header::HeaderValue;
 
 use crate::credentials::Credential;
-use crate::error::{IoContext, excerpt};
+use crate::error::IoContext;
+use crate::excerpt::excerpt;
 use crate::http::{Access, Registry};
 use crate::options::DEFAULT_MAX_SIZE;
 use crate::package::{Ingredients, Interfaces, Package, PushFormat};

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use reqwest::Url;
 
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 use crate::options::PlainHttp;
 
 /// A redirect that gives up TLS for a host where that was not asked for.

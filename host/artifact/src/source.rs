@@ -29,7 +29,7 @@ impl Source {
 /// Parses a registry reference, `[registry/]repository[:tag][@digest]`.
 pub fn parse_reference(text: &str) -> Result<Reference, ArtifactError> {
     let invalid = |reason: String| ArtifactError::InvalidReference {
-        reference: crate::error::excerpt(text, 200),
+        reference: crate::excerpt::excerpt(text, 200),
         reason,
     };
     let reference: Reference = text.parse().map_err(|error| invalid(format!("{error}")))?;

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use flate2::read::MultiGzDecoder;
 
 use crate::ArtifactError;
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 
 /// How a layer holds its WebAssembly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
