@@ -58,16 +58,18 @@ impl Draining {
         let answering = async {
             match server {
                 Some(server) => server.shutdown(grace).await,
-                // Requests in flight may still read files of volumes, which go with the service.
-                None if replaced => {
-                    tokio::time::sleep(grace).await;
-                    true
-                }
                 None => true,
             }
         };
         let (answered, called) = tokio::join!(answering, triggers.shutdown(grace));
-        drop(service);
+        if replaced {
+            // Requests that began with it go on in the server that both have. They may still read files of volumes, which go with the
+            // service.
+            tokio::spawn(async move {
+                tokio::time::sleep(grace).await;
+                drop(service);
+            });
+        }
         answered && called
     }
 }
