@@ -35,13 +35,15 @@ impl Cache {
         run_with(arguments, b"", &[], &self.path())
     }
 
-    /// The files that are kept in it, but for locks, which say nothing of what is there.
+    /// The files that are kept in it, but for locks and the size of it all, which say nothing of what is there.
     pub fn files(&self) -> Vec<PathBuf> {
         let (root, mut found) = (self.path(), Vec::new());
         walk(&root, &mut found);
         let inside = found
             .iter()
             .map(|path| path.strip_prefix(&root).unwrap().to_owned());
-        inside.filter(|path| !path.starts_with("locks")).collect()
+        inside
+            .filter(|path| !path.starts_with("locks") && path != Path::new("size"))
+            .collect()
     }
 }
