@@ -50,10 +50,11 @@ base() {
     mv "$made.new" "$made"
 }
 
-# over LOWER NAME: a writable view of a folder, in $work/NAME.
+# over LOWER NAME: a writable view of a folder, in $work/NAME. rustup renames folders that are in LOWER, which overlayfs allows with
+# redirect_dir alone (Documentation/filesystems/overlayfs.rst).
 over() {
     mkdir -p "$work/$2" "$work/upper/$2" "$work/scratch/$2"
-    mount -t overlay overlay -o "lowerdir=$1,upperdir=$work/upper/$2,workdir=$work/scratch/$2" "$work/$2"
+    mount -t overlay overlay -o "redirect_dir=on,lowerdir=$1,upperdir=$work/upper/$2,workdir=$work/scratch/$2" "$work/$2"
 }
 
 # within FOLDER [FROM]: FROM, by default the same folder of this machine, is in the root as FOLDER.
@@ -86,7 +87,7 @@ prepare() {
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$work/root/usr/local/share/ca-certificates/" \;
     # What setup.sh adds to the toolchain may be there already.
     for it in "$work/rustup/toolchains/$toolchain"-*/lib/rustlib/*; do
-        case ${it##*/} in wasm32-wasip1 | *-linux-musl) inside rustup target remove "${it##*/}" >/dev/null 2>&1 ;; esac
+        case ${it##*/} in manifest-*) ;; wasm32-wasip1 | *-linux-musl) inside rustup --quiet target remove "${it##*/}" || return ;; esac
     done
 }
 
