@@ -95,7 +95,11 @@ pub(crate) fn remove(layout: &Layout) -> anyhow::Result<()> {
     }
     let host = layout.host_link();
     if has_link(None, &host) {
-        ip(&["link", "del", &host])?;
+        let removed = ip(&["link", "del", &host]);
+        // The kernel may have removed it meanwhile, with the namespace of its other end.
+        if has_link(None, &host) {
+            return removed;
+        }
     }
     Ok(())
 }
