@@ -1,5 +1,10 @@
 //! What is sent to a worker holds secrets; `Debug` of it tells none, while what goes over the socket does.
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests, which clippy takes for other code"
+)]
+
 use serde_json::{Value, json};
 use shoal_protocol::ToWorker;
 
