@@ -141,11 +141,7 @@ impl Node {
         let slot = self.slots.slot(&old.domain().name);
         let _starting = slot.starting.lock().await;
         let new = self.start_worker(old.domain()).await?;
-        self.watch(&new);
-        if let Err(error) = self.worker_records.put(&new.record.name(), &new.record) {
-            new.give_up(error.to_string());
-            return Err(error);
-        }
+        self.watch_new(&new)?;
         // An error says that it ends.
         let _ = new.send(&new.hello(), &[]).await;
         let reason = tokio::select! {

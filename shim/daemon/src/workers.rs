@@ -61,14 +61,16 @@ impl Node {
         let worker = self.start_worker(domain).await?;
         worker.add(entry);
         slot.install(Arc::clone(&worker));
-        // From here on its end is seen to, whatever comes.
-        self.watch(&worker);
-        if let Err(error) = self.worker_records.put(&worker.record.name(), &worker.record) {
-            worker.give_up(error.to_string());
-            return Err(error);
-        }
+        self.watch_new(&worker)?;
         worker.send(&worker.hello(), &[]).await?;
         Ok(worker)
+    }
+
+    /// Sees to the end of a worker that was just started, whatever comes, and writes the worker down. It is given up where that fails.
+    pub(crate) fn watch_new(self: &Arc<Self>, worker: &Arc<Worker>) -> Result<(), Error> {
+        self.watch(worker);
+        let written = self.worker_records.put(&worker.record.name(), &worker.record);
+        written.inspect_err(|error| worker.give_up(error.to_string()))
     }
 
     pub(crate) async fn start_worker(&self, domain: &Domain) -> Result<Arc<Worker>, Error> {
