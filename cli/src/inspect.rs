@@ -224,5 +224,7 @@ mod tests {
         );
         assert_eq!(of("handle-request"), ["shoal:service/my-service"]);
         assert!(of("other").is_empty());
+        let both = ["wasi:cli/run@0.2.12", "wasi:cli/run@0.3.0"];
+        assert_eq!(worlds(&description(&[], &both)), ["wasi:cli/command (0.3)"]);
     }
 }

@@ -14,7 +14,8 @@ use shoal_service::{Command, Exceeded, Exit, Fault, PoolOptions, Reason, Service
 
 /// Run one program of wasi:cli, with its own exit code
 ///
-/// The program gets the standard streams, and nothing else unless it is granted: no variables, no folders, no connections.
+/// The program gets the standard streams, and nothing else unless it is granted: no variables, no folders, no connections. Of a
+/// component that exports wasi:cli/run in several versions, the newest is run.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "shoal run [OPTIONS] SOURCE [ARGUMENT]...",

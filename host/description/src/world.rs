@@ -2,6 +2,7 @@
 //! is called is in `service`.
 
 use crate::{Description, Export, ItemKind, unversioned};
+use semver::Version;
 
 /// A world that a host can call a component as. One export tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +60,16 @@ impl Description {
         self.entry(world).is_some()
     }
 
-    /// The export of a world.
+    /// The export of a world: the newest one, where it has several versions of it.
     pub fn entry(&self, world: World) -> Option<&Export> {
-        self.export(world.export())
+        let exports = self.exports.iter();
+        let versions = exports.filter(|export| unversioned(&export.name) == world.export());
+        versions.max_by_key(|export| age(export))
     }
 
-    /// The world as which requests call it: the first that fits. None where requests can't call it.
+    /// The world as which requests call it: the first that fits, newer ones before older ones. None where requests can't call it.
     pub fn request_world(&self) -> Option<World> {
-        let worlds = [World::HttpProxy, World::HttpService, World::MyService];
+        let worlds = [World::HttpService, World::HttpProxy, World::MyService];
         worlds.into_iter().find(|world| self.fits(*world))
     }
 
@@ -99,6 +102,12 @@ impl Description {
         let names: Vec<_> = self.exports.iter().map(|it| it.name.as_str()).collect();
         names.join(", ")
     }
+}
+
+/// Orders the versions of one export. Releases are newer than all pre-releases, which no host calls.
+fn age(export: &Export) -> Option<(bool, Version)> {
+    let version = Version::parse(export.version()?).ok()?;
+    Some((version.pre.is_empty(), version))
 }
 
 #[cfg(test)]
@@ -162,6 +171,25 @@ mod tests {
             "wasi:cli/run@0.2.6, handle-request, wasi:http/handler@0.3.0"
         );
         assert_eq!(description(&[]).export_names(), "nothing");
+    }
+
+    #[test]
+    fn of_several_versions_the_newest_is_called() {
+        let entry = |exports: &[&str], world| description(exports).entry(world).map(|it| it.name.clone());
+        let newest = Some("wasi:cli/run@0.3.0".to_owned());
+        for exports in [
+            ["wasi:cli/run@0.2.12", "wasi:cli/run@0.3.0"],
+            ["wasi:cli/run@0.3.0", "wasi:cli/run@0.2.12"],
+            ["wasi:cli/run@0.3.0", "wasi:cli/run@0.3.1-rc-2026-08-01"],
+        ] {
+            assert_eq!(entry(&exports, World::Command), newest, "{exports:?}");
+            assert!(description(&exports).is_wasi3(World::Command), "{exports:?}");
+            assert_eq!(description(&exports).worlds().count(), 1, "{exports:?}");
+        }
+        let early = ["wasi:cli/run@0.3.0-rc-2026-03-15", "wasi:cli/run@0.2.6"];
+        assert!(!description(&early).is_wasi3(World::Command));
+        let both = ["wasi:http/incoming-handler@0.2.6", "wasi:http/handler@0.3.0"];
+        assert_eq!(description(&both).request_world(), Some(World::HttpService));
     }
 
     #[test]

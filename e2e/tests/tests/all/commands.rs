@@ -37,6 +37,16 @@ fn a_program_of_0_3_runs_too() {
 }
 
 #[test]
+fn of_two_versions_the_newer_runs() {
+    let ended = program("command3_both", &[], &[], b"");
+    ended.succeeded();
+    assert_eq!(ended.stdout, "run by 0.3\n");
+    let path = guest("command3_both");
+    let inspected = run(&["inspect", path.to_str().unwrap()]);
+    assert!(inspected.stdout.contains("wasi:cli/command (0.3)"), "{inspected:?}");
+}
+
+#[test]
 fn the_exit_code_is_the_programs() {
     for code in [0, 1, 2, 7, 42, 255] {
         assert_eq!(

@@ -28,6 +28,10 @@ async fn a_program_ends_with_its_own_code_and_its_last_words() {
     assert_eq!(line(&ends.stderr).await, "to stderr");
     let exit = end(&mut worker, "command3_hello", |_| {}).await;
     assert_eq!(exit.ending, Ending::Completed(0), "{exit:?}");
+    let code = guest("command3_both").await;
+    let ends = worker.start_task(task("both", &code), &code).await;
+    assert_eq!(worker.ended("both").await.ending, Ending::Completed(0));
+    assert_eq!(line(&ends.stdout).await, "run by 0.3");
 }
 
 #[tokio::test]
