@@ -6,7 +6,7 @@ use crate::config::{self, HasConfig};
 use crate::environment::HasEnvironment;
 use crate::keyvalue::{self, HasBuckets, HasStrings};
 use crate::messaging::{self, HasMessaging};
-use crate::random::{HasRandom, Random};
+use crate::random::{HasRandom, HasSeed, Random};
 use crate::secrets::{self, HasSecrets};
 use crate::views::{Views, views};
 use crate::{CapabilityError, State, network};
@@ -151,7 +151,7 @@ fn ambient_two(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &Views)
         Ambient::Streams => io::streams::add_to_linker_instance::<_, HasTable>(l, |state| &mut state.table),
         Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
-        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasSeed>(l, views.seed),
         // Of 0.3 alone.
         Ambient::CliTypes | Ambient::ClockTypes => Ok(()),
     }
@@ -185,7 +185,7 @@ fn ambient_three(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &View
         }
         Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
-        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
+        Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasSeed>(l, views.seed),
         // `wasi:cli/types` holds no function; the rest is of 0.2 alone.
         Ambient::CliTypes | Ambient::IoError | Ambient::Poll | Ambient::Streams => Ok(()),
     }

@@ -17,6 +17,22 @@ impl HasData for HasRandom {
 
 pub(crate) struct Random;
 
+/// The seed of `insecure-seed`: it stays the same for as long as an instance lives, and is drawn when it is first asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seed(Option<(u64, u64)>);
+
+impl Seed {
+    fn get(&mut self) -> (u64, u64) {
+        *self.0.get_or_insert_with(rand::random)
+    }
+}
+
+pub(crate) struct HasSeed;
+
+impl HasData for HasSeed {
+    type Data<'a> = &'a mut Seed;
+}
+
 fn bytes(length: u64) -> Vec<u8> {
     // At most MAX_BYTES, which fits.
     let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
@@ -52,9 +68,9 @@ impl p2::insecure::Host for Random {
     }
 }
 
-impl p2::insecure_seed::Host for Random {
+impl p2::insecure_seed::Host for Seed {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        Ok(rand::random())
+        Ok(self.get())
     }
 }
 
@@ -78,15 +94,24 @@ impl p3::insecure::Host for Random {
     }
 }
 
-impl p3::insecure_seed::Host for Random {
+impl p3::insecure_seed::Host for Seed {
     fn get_insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
-        Ok(rand::random())
+        Ok(self.get())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seed_stays_the_same_in_both_versions_and_differs_from_another() {
+        let (mut seed, mut other) = (Seed::default(), Seed::default());
+        let first = p2::insecure_seed::Host::insecure_seed(&mut seed).expect("a seed");
+        assert_eq!(p2::insecure_seed::Host::insecure_seed(&mut seed).expect("a seed"), first);
+        assert_eq!(p3::insecure_seed::Host::get_insecure_seed(&mut seed).expect("a seed"), first);
+        assert_ne!(other.get(), first);
+    }
 
     #[test]
     fn huge_lengths_are_bounded() {

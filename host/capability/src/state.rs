@@ -3,6 +3,7 @@
 
 use crate::clocks::Clocks;
 use crate::network::{self, Hooks, Outbound};
+use crate::random::Seed;
 use crate::{CallContext, Grants, RequestId};
 use shoal_engine::{Bounded, Limiter};
 use std::fmt;
@@ -35,6 +36,7 @@ pub struct State {
 /// What one part of a component holds: nothing of it can be reached through the imports of another part.
 pub(crate) struct Part {
     pub(crate) clocks: Clocks,
+    pub(crate) seed: Seed,
     pub(crate) hooks: Hooks,
     /// Made when the guest first uses standard streams, files or sockets, which many never do.
     wasi: Option<Box<Wasi>>,
@@ -50,6 +52,7 @@ impl Part {
     fn new(grants: Arc<Grants>, request: RequestId) -> Self {
         Self {
             clocks: Clocks::new(grants.clock_resolution),
+            seed: Seed::default(),
             hooks: Hooks::new(grants, request),
             wasi: None,
         }

@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::keyvalue::{Buckets, Strings};
 use crate::messaging::Messaging;
 use crate::network::{self, Maker, Names};
+use crate::random::Seed;
 use crate::report::Ambient;
 use crate::secrets::Secrets;
 use crate::state::{Split, State};
@@ -21,6 +22,7 @@ pub(crate) struct Views {
     pub(crate) environment: fn(&mut State) -> Environment<'_>,
     pub(crate) cli: fn(&mut State) -> WasiCliCtxView<'_>,
     pub(crate) clocks: fn(&mut State) -> clocks::View<'_>,
+    pub(crate) seed: fn(&mut State) -> &mut Seed,
     pub(crate) filesystem: fn(&mut State) -> WasiFilesystemCtxView<'_>,
     pub(crate) preopens: fn(&mut State) -> WasiFilesystemCtxView<'_>,
     pub(crate) http: fn(&mut State) -> WasiHttpCtxView<'_>,
@@ -58,6 +60,7 @@ impl<const N: usize> At<N> {
             let clocks = &mut part.clocks;
             clocks::View { clocks, table }
         },
+        seed: |state| &mut state.split(N).part.seed,
         filesystem: |state| {
             let Split { part, table, .. } = state.split(N);
             let ctx = part.wasi().filesystem();

@@ -1,4 +1,5 @@
-//! Answers `?bytes=` random bytes (16 unless told) in hex, then as many of the insecure generator, then its seed.
+//! Answers `?bytes=` random bytes (16 unless told) in hex, then as many of the insecure generator, then its seed as two calls in a row
+//! give it.
 
 use guest_http::wasip2::http::types::{IncomingRequest, ResponseOutparam};
 use guest_http::wasip2::random::{insecure, insecure_seed, random};
@@ -11,10 +12,14 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let secure = hex(random::get_random_bytes(bytes));
     let fast = hex(insecure::get_insecure_random_bytes(bytes));
-    let (low, high) = insecure_seed::insecure_seed();
+    let seed = || {
+        let (low, high) = insecure_seed::insecure_seed();
+        format!("{low:016x}{high:016x}")
+    };
+    let (first, second) = (seed(), seed());
     answer(
         out,
         200,
-        format_args!("{secure}\n{fast}\n{low:016x}{high:016x}\n"),
+        format_args!("{secure}\n{fast}\n{first}\n{second}\n"),
     );
 }

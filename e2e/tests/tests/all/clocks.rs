@@ -52,9 +52,11 @@ async fn randomness_differs_from_instance_to_instance() {
         let text = get(shoal.address(), "/?bytes=32").await.text();
         assert_eq!(
             text.lines().map(str::len).collect::<Vec<_>>(),
-            [64, 64, 32],
+            [64, 64, 32, 32],
             "{text}"
         );
+        let (first, second) = (text.lines().nth(2), text.lines().nth(3));
+        assert_eq!(first, second, "one instance has one seed");
         seen.extend(text.lines().map(str::to_owned));
     }
     assert_eq!(seen.len(), 60, "something came twice");
