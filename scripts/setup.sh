@@ -171,6 +171,13 @@ if [[ " ${tasks[*]} " == *" templates "* ]]; then
         "$tools/python/bin/pip" install --quiet --disable-pip-version-check -r cli/templates/python/requirements.txt.in
         echo "$wanted" >"$tools/made-of"
     fi
+    heaps=e2e/tests/tests/templates/heaps/package.json
+    if ! cmp -s $heaps "$tools/assemblyscript/package.json" || [ ! -d "$tools/assemblyscript/node_modules/assemblyscript" ]; then
+        rm -rf "$tools/assemblyscript"
+        mkdir -p "$tools/assemblyscript"
+        echo "setup: AssemblyScript into $tools"
+        (cp $heaps "$tools/assemblyscript" && cd "$tools/assemblyscript" && npm install --silent --no-audit --no-fund)
+    fi
     if [ ! -x "$tools/bin/wit-bindgen" ]; then
         echo "setup: wit-bindgen into $tools (minutes)"
         CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \

@@ -91,7 +91,7 @@ pub struct WasmServiceSpec {
     pub service_account_name: Option<String>,
 }
 
-/// One WebAssembly component, or a core module of WASI preview 1, which is adapted on load.
+/// One WebAssembly component, or a core module that is a program of WASI preview 1.
 #[derive(KubeSchema, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::exactly_one(

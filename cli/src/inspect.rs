@@ -114,6 +114,7 @@ fn worlds(description: &Description) -> Vec<&'static str> {
         World::HttpService => "wasi:http/service (0.3)",
         World::MyService => "shoal:service/my-service",
         World::MessageService => "shoal:service/message-service",
+        World::Command if description.kind == Kind::CoreModule => "a program of WASI preview 1",
         World::Command if description.is_wasi3(world) => "wasi:cli/command (0.3)",
         World::Command => "wasi:cli/command (0.2)",
     };
@@ -123,7 +124,7 @@ fn worlds(description: &Description) -> Vec<&'static str> {
 fn text(report: &Report) -> String {
     let kind = match report.kind {
         Kind::Component => "component",
-        Kind::CoreModule => "core module of WASI preview 1, adapted on load",
+        Kind::CoreModule => "core module of WASI preview 1",
     };
     let worlds = match report.worlds.as_slice() {
         [] => "none that Shoal can call".to_owned(),

@@ -1,4 +1,4 @@
-//! Go, by its own compiler: a program for WASI preview 1, which is adapted when it is loaded.
+//! Go, by its own compiler: a program for WASI preview 1.
 
 use super::project::Project;
 use super::tools::{Run, Tools};

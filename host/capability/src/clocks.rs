@@ -6,6 +6,7 @@ use wasmtime::component::{Accessor, HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::clocks as p2;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::clocks as p3;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 /// The clocks of one instance. The monotonic one starts at its resolution when it is first read: Go's runtime takes
 /// zero for a broken clock, and ends.
@@ -36,6 +37,40 @@ impl Clocks {
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             self.resolution,
         )
+    }
+}
+
+/// The clocks of a program of preview 1, which start when they are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started(Clocks);
+
+impl Started {
+    pub(crate) fn new(resolution: Duration) -> Self {
+        Self(Clocks {
+            start: Some(Instant::now()),
+            ..Clocks::new(resolution)
+        })
+    }
+}
+
+impl HostWallClock for Started {
+    fn resolution(&self) -> Duration {
+        self.0.resolution
+    }
+
+    fn now(&self) -> Duration {
+        self.0.wall()
+    }
+}
+
+impl HostMonotonicClock for Started {
+    fn resolution(&self) -> u64 {
+        nanoseconds(self.0.resolution)
+    }
+
+    fn now(&self) -> u64 {
+        let Self(mut clocks) = *self;
+        clocks.monotonic()
     }
 }
 
@@ -225,6 +260,18 @@ mod tests {
             let now = p2::wall_clock::Host::now(&mut view).expect("now");
             assert_eq!(now.nanoseconds % 250_000_000, 0);
             let now = p3::monotonic_clock::Host::now(&mut view).expect("now");
+            assert!(now > 0 && now.is_multiple_of(250_000_000), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_clocks_of_preview_1_are_as_coarse() {
+        let clocks = Started::new(Duration::from_millis(250));
+        assert_eq!(HostWallClock::resolution(&clocks), Duration::from_millis(250));
+        assert_eq!(HostMonotonicClock::resolution(&clocks), 250_000_000);
+        for _ in 0..100 {
+            assert_eq!(HostWallClock::now(&clocks).subsec_nanos() % 250_000_000, 0);
+            let now = HostMonotonicClock::now(&clocks);
             assert!(now > 0 && now.is_multiple_of(250_000_000), "{now}");
         }
     }

@@ -19,6 +19,7 @@ mod link;
 mod logs;
 mod messaging;
 mod network;
+mod preview1;
 mod random;
 mod report;
 mod secrets;
@@ -35,6 +36,7 @@ pub use link::{Import, link};
 pub use logs::{LogSink, RequestId, Stream};
 pub use messaging::{Channel, Sending};
 pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
+pub use preview1::link_module;
 pub use shoal_admission::{
     Denied, Grant, Inadmissible, Origin, Reason, admit, admit_parts, link as link_entry,
 };

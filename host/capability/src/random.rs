@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::random as p2;
 use wasmtime_wasi::p3::bindings::random as p3;
 
 /// Bytes that one call may ask for. The host makes them before the guest's memory limit sees them.
-const MAX_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_BYTES: u64 = 4 << 20;
 
 pub(crate) struct HasRandom;
 
@@ -108,8 +108,14 @@ mod tests {
     fn a_seed_stays_the_same_in_both_versions_and_differs_from_another() {
         let (mut seed, mut other) = (Seed::default(), Seed::default());
         let first = p2::insecure_seed::Host::insecure_seed(&mut seed).expect("a seed");
-        assert_eq!(p2::insecure_seed::Host::insecure_seed(&mut seed).expect("a seed"), first);
-        assert_eq!(p3::insecure_seed::Host::get_insecure_seed(&mut seed).expect("a seed"), first);
+        assert_eq!(
+            p2::insecure_seed::Host::insecure_seed(&mut seed).expect("a seed"),
+            first
+        );
+        assert_eq!(
+            p3::insecure_seed::Host::get_insecure_seed(&mut seed).expect("a seed"),
+            first
+        );
         assert_ne!(other.get(), first);
     }
 

@@ -4,13 +4,14 @@
 use crate::clocks::Clocks;
 use crate::network::{self, Hooks, Outbound};
 use crate::random::Seed;
-use crate::{CallContext, Grants, RequestId};
+use crate::{CallContext, Grants, RequestId, preview1};
 use shoal_engine::{Bounded, Limiter};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::{ResourceTable, ResourceTableError};
 use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Handles to host resources (files, streams, headers, pollables and so on) that an instance may hold at once.
@@ -31,6 +32,8 @@ pub struct State {
     root: Part,
     /// The parts that are linked into it, from place 1. Made when they first use something.
     linked: Vec<Option<Box<Part>>>,
+    /// Of a core module, which has no parts and works on one request. Made when it first asks for something.
+    preview1: Option<Box<WasiP1Ctx>>,
 }
 
 /// What one part of a component holds: nothing of it can be reached through the imports of another part.
@@ -99,6 +102,7 @@ impl State {
             limiter,
             root: Part::new(grants, request),
             linked: Vec::new(),
+            preview1: None,
         }
     }
 
@@ -163,6 +167,12 @@ impl State {
             }
         };
         Split { part, table, http }
+    }
+
+    /// What a core module of preview 1 holds.
+    pub(crate) fn preview1(&mut self) -> &mut WasiP1Ctx {
+        let Self { root, preview1, .. } = self;
+        preview1.get_or_insert_with(|| Box::new(preview1::context(root.grants(), root.hooks.request)))
     }
 
     /// The network of a part; none where none was granted.

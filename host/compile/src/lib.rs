@@ -3,7 +3,7 @@
 //! kept is decided by `artifact`.
 //!
 //! ```text
-//! parent ── stdin: the wasm ──> child: limits, seccomp ── parse, adapt, compile ──> stdout: report, then native code
+//! parent ── stdin: the wasm ──> child: limits, seccomp ── parse, compile ──> stdout: report, then native code
 //! ```
 
 #[cfg(feature = "cranelift")]
@@ -17,4 +17,4 @@ pub use error::CompileError;
 pub use output::{Growth, Space};
 pub use parent::{CompileLimits, Compiler, Part};
 pub use report::Link;
-pub use shoal_description::{Description, Export, Import, ItemKind, Kind, Variant};
+pub use shoal_description::{Description, Export, Import, ItemKind, Kind, Variant, World};

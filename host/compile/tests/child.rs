@@ -5,7 +5,7 @@
     reason = "helpers of tests, which clippy takes for other code"
 )]
 
-use shoal_compile::{CompileError, CompileLimits, Compiler, Kind, Variant};
+use shoal_compile::{CompileError, CompileLimits, Compiler, Kind, Variant, World};
 use std::path::Path;
 use std::time::Duration;
 
@@ -148,6 +148,45 @@ async fn a_compiler_that_is_missing_is_named() {
         error.to_string().starts_with("/nowhere/shoal-compile is missing"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_core_module_is_described_as_a_program_and_refused_where_it_is_none() {
+    const EXIT: &str = r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))"#;
+    const START: &str = r#"(func (export "_start"))"#;
+    let of = |text: &str| {
+        let text = text.to_owned();
+        async move { compile(CompileLimits::default(), &text).await }
+    };
+    let description = of(&format!(
+        r#"(module {EXIT} (memory (export "memory") 1) {START})"#
+    ))
+    .await;
+    let description = description.expect("a program");
+    assert_eq!(description.kind, Kind::CoreModule);
+    assert!(description.fits(World::Command) && !description.is_wasi3(World::Command));
+    assert!(description.imports.is_empty(), "{description:?}");
+    for (text, reason) in [
+        (
+            format!(r#"(module {EXIT} (memory (export "memory") 1))"#),
+            "_start",
+        ),
+        (format!("(module {EXIT} (memory 1) {START})"), "`memory`"),
+        (
+            format!(r#"(module {EXIT} (memory (export "memory") 1 2 shared) {START})"#),
+            "threads",
+        ),
+        (
+            format!(r#"(module (import "env" "abort" (func)) {START})"#),
+            "`abort`",
+        ),
+    ] {
+        let refused = of(&text).await;
+        assert!(
+            matches!(&refused, Err(CompileError::Invalid { reason: said }) if said.contains(reason)),
+            "{text}: {refused:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ pub enum Kind {
     /// A component.
     #[default]
     Component,
-    /// A core module of WASI preview 1, which was adapted.
+    /// A core module: a program of WASI preview 1.
     CoreModule,
 }
 

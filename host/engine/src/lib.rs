@@ -20,7 +20,7 @@ pub use error::EngineError;
 pub use fault::Fault;
 pub use lane::{Fair, fair, start as start_lane};
 pub use limiter::{Bounded, Exceeded, Limiter, Limits};
-pub use load::Loaded;
+pub use load::{Loaded, Native};
 pub use meter::Meter;
 pub use pool::{Permit, PoolOptions, PoolStats};
 pub use profile::{Variant, config};

@@ -5,18 +5,28 @@ use crate::{Engine, EngineError, PoolOptions, untyped};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use wasmtime::component::Component;
+use wasmtime::{Module, Precompiled};
 
-/// A component, compiled and mapped. Cheap to clone.
+/// What a compiled file holds, mapped. Cheap to clone.
 #[derive(Clone)]
 pub struct Loaded {
-    component: Component,
+    native: Native,
     weight: u32,
 }
 
+/// Native code, to link and instantiate.
+#[derive(Clone)]
+pub enum Native {
+    /// Of a component.
+    Component(Component),
+    /// Of a core module.
+    Module(Module),
+}
+
 impl Loaded {
-    /// The component, to link and instantiate.
-    pub fn component(&self) -> &Component {
-        &self.component
+    /// What was in the file.
+    pub fn native(&self) -> &Native {
+        &self.native
     }
 
     pub(crate) fn weight(&self) -> u32 {
@@ -26,8 +36,12 @@ impl Loaded {
 
 pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Loaded, EngineError> {
     check_owner(path)?;
-    let component = map(engine, path)?;
-    let Some(needs) = component.resources_required() else {
+    let native = map(engine, path)?;
+    let needs = match &native {
+        Native::Component(component) => component.resources_required(),
+        Native::Module(module) => Some(module.resources_required()),
+    };
+    let Some(needs) = needs else {
         return Err(EngineError::ImportsModules);
     };
     let weight = PoolOptions::weight(needs.num_memories, needs.num_tables);
@@ -39,7 +53,7 @@ pub(crate) fn load(engine: &Engine, path: &Path) -> Result<Loaded, EngineError> 
             most,
         });
     }
-    Ok(Loaded { component, weight })
+    Ok(Loaded { native, weight })
 }
 
 /// A compiled file is native code: only we, or root, may have been able to write it.
@@ -65,11 +79,20 @@ fn check_owner(path: &Path) -> Result<(), EngineError> {
     unsafe_code,
     reason = "wasmtime maps the file as native code: the caller vouches for it"
 )]
-fn map(engine: &Engine, path: &Path) -> Result<Component, EngineError> {
+fn map(engine: &Engine, path: &Path) -> Result<Native, EngineError> {
+    // Whatever else the file may be, wasmtime says of it when it is mapped.
+    let detected = wasmtime::Engine::detect_precompiled_file(path);
+    let is_module = matches!(detected, Ok(Some(Precompiled::Module)));
     // SAFETY: the file was made by `shoal-compile` (artifact's cache accepts none from outside and names it by digest and engine
     // fingerprint), and `check_owner` has seen that nobody but us or root can have written it or can replace it. Wasmtime checks
     // version and settings itself.
-    unsafe { Component::deserialize_file(engine.wasmtime(), path) }.map_err(|source| {
+    let mapped = unsafe {
+        match is_module {
+            true => Module::deserialize_file(engine.wasmtime(), path).map(Native::Module),
+            false => Component::deserialize_file(engine.wasmtime(), path).map(Native::Component),
+        }
+    };
+    mapped.map_err(|source| {
         if untyped::is_pool_limit(&source) {
             return EngineError::DoesNotFit { source };
         }

@@ -4,11 +4,11 @@
 use crate::links::Binding;
 use shoal_capability::{CapabilityError, Import, State};
 use shoal_description::{Description, ItemKind};
-use shoal_engine::{Engine, EngineError, Loaded};
+use shoal_engine::{Engine, EngineError, Loaded, Native};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 /// What is mapped now. A compiled file never changes: its name is its digest's.
 #[derive(Default)]
@@ -23,10 +23,35 @@ struct Table {
     purge_at: usize,
 }
 
-/// A component that is ready to be instantiated.
+/// A component, or a core module, that is ready to be instantiated.
 pub(crate) struct Linked {
     pub(crate) loaded: Loaded,
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) pre: Pre,
+}
+
+/// Imports that are resolved.
+pub(crate) enum Pre {
+    Component(InstancePre<State>),
+    /// Of a program of WASI preview 1.
+    Module(wasmtime::InstancePre<State>),
+}
+
+impl Linked {
+    /// The component. An error for a core module, which has no world but that of a program.
+    pub(crate) fn component(&self) -> wasmtime::Result<&InstancePre<State>> {
+        match &self.pre {
+            Pre::Component(pre) => Ok(pre),
+            Pre::Module(_) => wasmtime::bail!("it is a core module, which can only be run as a program"),
+        }
+    }
+
+    /// What its types are read from; none for a core module, which has no interfaces.
+    pub(crate) fn types(&self) -> Option<&Component> {
+        match self.loaded.native() {
+            Native::Component(component) => Some(component),
+            Native::Module(_) => None,
+        }
+    }
 }
 
 /// Why a component could not be mapped and linked.
@@ -99,16 +124,24 @@ fn link(
     bindings: &[Binding],
 ) -> Result<Linked, LinkError> {
     let loaded = engine.load(compiled)?;
-    let mut linker = Linker::new(engine.wasmtime());
-    let ours =
-        imports(description, parts).filter(|import| !bindings.iter().any(|it| it.import == import.name));
-    shoal_capability::link(&mut linker, ours)?;
-    for binding in bindings {
-        binding.define(&mut linker, loaded.component())?;
-    }
-    let pre = linker
-        .instantiate_pre(loaded.component())
-        .map_err(LinkError::misfit("what Shoal provides"))?;
+    let pre = match loaded.native() {
+        Native::Component(component) => {
+            let mut linker = Linker::new(engine.wasmtime());
+            let ours = imports(description, parts)
+                .filter(|import| !bindings.iter().any(|it| it.import == import.name));
+            shoal_capability::link(&mut linker, ours)?;
+            for binding in bindings {
+                binding.define(&mut linker, component)?;
+            }
+            linker.instantiate_pre(component).map(Pre::Component)
+        }
+        Native::Module(module) => {
+            let mut linker = wasmtime::Linker::new(engine.wasmtime());
+            shoal_capability::link_module(&mut linker)?;
+            linker.instantiate_pre(module).map(Pre::Module)
+        }
+    };
+    let pre = pre.map_err(LinkError::misfit("what Shoal provides"))?;
     Ok(Linked { loaded, pre })
 }
 

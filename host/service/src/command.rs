@@ -102,7 +102,7 @@ impl Program {
 async fn run(unit: Arc<Unit>, linked: Arc<Linked>, concurrent: bool, timeout: Option<Duration>) -> Exit {
     let (_permit, mut store) = unit.store(&linked.loaded, unit.next_request().into()).await;
     let called = async {
-        let world = world::Program::new(&linked.pre, concurrent)?;
+        let world = world::Program::new(&linked, concurrent)?;
         world.instantiate(&mut store).await?.call(&mut store).await
     };
     let called = metered(unit.meter(), called);

@@ -106,7 +106,7 @@ impl Machine {
         let failed = |error| ServiceError::link(&component.name, error);
         let linked = recipe.linked().map_err(failed)?;
         let unit = Arc::new(self.unit(service, component, engine, grants)?);
-        let wants = wants(&recipe.bindings, linked.loaded.component());
+        let wants = linked.types().map(|types| wants(&recipe.bindings, types));
         let offers = match callers.services {
             true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
             false => Vec::new(),
@@ -127,7 +127,7 @@ impl Machine {
             http,
             events,
             exports,
-            wants,
+            wants: wants.unwrap_or_default(),
             offers,
         })
     }
@@ -158,11 +158,13 @@ impl Machine {
         recipe: &Recipe<HttpWorld>,
         linked: &Arc<Linked>,
     ) -> Result<Vec<Offer>, LinkError> {
-        if recipe.description.own_exports().next().is_none() {
+        let (Some(types), Some(_)) = (linked.types(), recipe.description.own_exports().next()) else {
             return Ok(Vec::new());
-        }
-        let recipe = recipe
-            .taken_as(|_, linked, reuse| Some(Ok(Instances::new(Plain(linked.pre.clone()), linked, reuse))));
+        };
+        let recipe = recipe.taken_as(|_, linked, reuse| {
+            let plain = linked.component().map(|pre| Plain(pre.clone()));
+            Some(plain.map(|it| Instances::new(it, linked, reuse)))
+        });
         let Some(world) = recipe.load()? else {
             return Ok(Vec::new());
         };
@@ -172,7 +174,7 @@ impl Machine {
             resident: Resident::new(recipe, world),
         });
         self.sweeper.add(&exported);
-        Ok(offers(&exported, &description, linked.loaded.component()))
+        Ok(offers(&exported, &description, types))
     }
 
     /// A component of `wasi:cli`, to be run once.

@@ -7,7 +7,9 @@ use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use shoal_capability::{Grants, GrantsBuilder, RequestId, State};
-use shoal_engine::{Engine, Engines, Limiter, Limits, Loaded, Meter, Permit, PoolOptions, Variant, metered};
+use shoal_engine::{
+    Engine, Engines, Limiter, Limits, Loaded, Meter, Native, Permit, PoolOptions, Variant, metered,
+};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,9 +54,12 @@ impl Template {
     ) -> anyhow::Result<Self> {
         let engine = engines.get(Variant::Plain)?.clone();
         let loaded = engine.load(compiled)?;
+        let Native::Component(component) = loaded.native() else {
+            anyhow::bail!("{} holds a core module", compiled.display());
+        };
         let mut linker = Linker::new(engine.wasmtime());
         shoal_capability::link(&mut linker, imports)?;
-        let pre = ProxyPre::new(linker.instantiate_pre(loaded.component())?)?;
+        let pre = ProxyPre::new(linker.instantiate_pre(component)?)?;
         Ok(Self {
             engine,
             loaded,

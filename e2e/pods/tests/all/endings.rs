@@ -29,6 +29,14 @@ fn completed_error_and_the_exit_code() {
         (&json!("Error"), &json!(7)),
         "{failed}"
     );
+    // A core module, whose memory is its own too.
+    space.apply(&once("module", "module_own_page", &[]));
+    let module = space.terminated("module");
+    assert_eq!(
+        (&module["reason"], &module["exitCode"]),
+        (&json!("Error"), &json!(3)),
+        "{module}"
+    );
 }
 
 #[test]

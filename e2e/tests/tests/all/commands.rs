@@ -43,7 +43,10 @@ fn of_two_versions_the_newer_runs() {
     assert_eq!(ended.stdout, "run by 0.3\n");
     let path = guest("command3_both");
     let inspected = run(&["inspect", path.to_str().unwrap()]);
-    assert!(inspected.stdout.contains("wasi:cli/command (0.3)"), "{inspected:?}");
+    assert!(
+        inspected.stdout.contains("wasi:cli/command (0.3)"),
+        "{inspected:?}"
+    );
 }
 
 #[test]
@@ -57,15 +60,6 @@ fn the_exit_code_is_the_programs() {
     // By std, WASI 0.2 tells success and failure alone.
     assert_eq!(program("command_hello", &[], &["exit=0"], b"").code, Some(0));
     assert_eq!(program("command_hello", &[], &["exit=5"], b"").code, Some(1));
-}
-
-#[test]
-fn a_core_module_tells_success_from_failure() {
-    // It is adapted to `wasi:cli/exit`, whose `exit` knows these two; `exit-with-code` is not stable in WASI 0.2.
-    for (code, seen) in [(0, 0), (1, 1), (42, 1)] {
-        let ended = program("module_hello", &[], &[&format!("exit={code}")], b"");
-        assert_eq!(ended.code, Some(seen));
-    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod key_value;
 mod limits;
 mod links;
 mod manifests;
+mod modules;
 mod outbound;
 mod persistent;
 mod registry;

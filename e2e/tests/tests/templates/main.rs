@@ -1,5 +1,5 @@
-//! Each template of `shoal new`, as a newcomer uses it: made, built, run, changed while it runs, pushed, run from the registry. The
-//! languages' tools are those of `scripts/setup.sh templates`.
+//! Each template of `shoal new`, as a newcomer uses it: made, built, run, changed while it runs, pushed, run from the registry; and what
+//! else needs the tools of other languages. They are those of `scripts/setup.sh templates`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +7,7 @@
     reason = "tests; clippy sees helper functions as something else"
 )]
 
+mod heaps;
 mod shop;
 
 use shoal_e2e::process::run_with;

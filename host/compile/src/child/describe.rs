@@ -1,7 +1,7 @@
 //! Reads imports and exports from a component's binary.
 
-use super::adapt::is_component;
-use crate::{Description, Export, Import, ItemKind, Kind, Variant};
+use super::module::{check_program, is_component};
+use crate::{Description, Export, Import, ItemKind, Kind, Variant, World};
 use anyhow::bail;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::Types;
@@ -10,17 +10,40 @@ use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload, Valid
 /// The most imports or exports that a component may have: worlds have dozens.
 const MAX_ITEMS: usize = 10_000;
 
-/// Describes `component`, which `artifact` was adapted to (the same bytes for a component).
+/// Describes an artifact.
 ///
 /// # Errors
 ///
-/// Where the component is not valid.
-pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description> {
-    let kind = if is_component(artifact)? {
-        Kind::Component
-    } else {
-        Kind::CoreModule
-    };
+/// Where it is neither a valid component nor a program of WASI preview 1.
+pub fn describe(artifact: &[u8]) -> anyhow::Result<Description> {
+    if !artifact.starts_with(b"\0asm") {
+        bail!("it does not begin with the magic number of WebAssembly (`\\0asm`)");
+    }
+    match is_component(artifact)? {
+        true => describe_component(artifact),
+        false => describe_program(artifact),
+    }
+}
+
+/// A program of preview 1 is called as one of WASI 0.2 is. What it imports carries no authority: all of it is always linked, and holds
+/// what was granted.
+fn describe_program(module: &[u8]) -> anyhow::Result<Description> {
+    check_program(module)?;
+    // The engine has no shared memories, which escape the limits.
+    let features = plain().difference(WasmFeatures::THREADS);
+    Validator::new_with_features(features).validate_all(module)?;
+    Ok(Description {
+        kind: Kind::CoreModule,
+        variant: Variant::Plain,
+        imports: Vec::new(),
+        exports: vec![Export {
+            name: World::Command.export().to_owned(),
+            kind: ItemKind::Interface,
+        }],
+    })
+}
+
+fn describe_component(component: &[u8]) -> anyhow::Result<Description> {
     let (variant, types) = validate(component)?;
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0u32;
@@ -67,7 +90,7 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
         }
     }
     Ok(Description {
-        kind,
+        kind: Kind::Component,
         variant,
         imports,
         exports,
@@ -76,14 +99,18 @@ pub fn describe(artifact: &[u8], component: &[u8]) -> anyhow::Result<Description
 
 /// Which engine runs it: the plain one, where it is valid without the concurrency of the component model.
 fn validate(component: &[u8]) -> anyhow::Result<(Variant, Types)> {
-    // Wasmtime's defaults without what the engine is built without; it validates again when it compiles.
-    let plain = WasmFeatures::default().difference(WasmFeatures::CM_ASYNC);
+    let plain = plain();
     if let Ok(types) = Validator::new_with_features(plain).validate_all(component) {
         return Ok((Variant::Plain, types));
     }
     let concurrent = plain.union(WasmFeatures::CM_ASYNC);
     let types = Validator::new_with_features(concurrent).validate_all(component)?;
     Ok((Variant::Concurrent, types))
+}
+
+/// Wasmtime's defaults without what the engine is built without; it validates again when it compiles.
+fn plain() -> WasmFeatures {
+    WasmFeatures::default().difference(WasmFeatures::CM_ASYNC)
 }
 
 /// Whether an imported instance has nothing in it but types of values.

@@ -1,15 +1,15 @@
 //! What runs in the child process: it limits itself, reads one artifact from stdin, and answers on stdout.
 
-mod adapt;
 mod compose;
 mod describe;
+mod module;
 mod sandbox;
 
-pub use adapt::{adapt, componentize};
 pub use describe::describe;
+pub use module::componentize;
 
 use crate::report::{Report, Request};
-use crate::{Description, Variant};
+use crate::{Description, Kind, Variant};
 use anyhow::{Context, bail};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use std::io::{Read, Write};
 const MAX_INPUT: u64 = 256 << 20;
 
 /// Changes with what a description says of the same component.
-const DESCRIPTION: u32 = 2;
+const DESCRIPTION: u32 = 3;
 
 /// The child's `main`: `shoal-compile REQUEST MEMORY CPU`, with limits in bytes and seconds.
 ///
@@ -51,11 +51,9 @@ pub fn main() -> anyhow::Result<()> {
         .context("read the artifact")?;
     let done = match (input.len() as u64 > MAX_INPUT, request) {
         (true, _) => Err(anyhow::anyhow!("it is larger than {MAX_INPUT} bytes")),
-        (false, Request::Describe) => adapt(&input)
-            .and_then(|wasm| describe(&input, &wasm))
-            .map(|it| (it, Vec::new())),
+        (false, Request::Describe) => describe(&input).map(|it| (it, Vec::new())),
         (false, Request::Componentize) => {
-            componentize(&input).and_then(|wasm| Ok((describe(&input, &wasm)?, wasm.into_owned())))
+            componentize(&input).and_then(|wasm| Ok((describe(&wasm)?, wasm.into_owned())))
         }
         (false, _) => compile(&input),
     };
@@ -65,15 +63,18 @@ pub fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Compiles an artifact: adapts a core module, tells which engine it is for, and makes native code for that one.
+/// Compiles an artifact: tells what it is and which engine it is for, and makes native code for that one.
 ///
 /// # Errors
 ///
-/// Where the bytes are no valid component.
+/// Where the bytes are neither a valid component nor a program of WASI preview 1.
 pub fn compile(artifact: &[u8]) -> anyhow::Result<(Description, Vec<u8>)> {
-    let wasm = adapt(artifact)?;
-    let description = describe(artifact, &wasm)?;
-    let code = engine(description.variant)?.precompile_component(&wasm)?;
+    let description = describe(artifact)?;
+    let engine = engine(description.variant)?;
+    let code = match description.kind {
+        Kind::Component => engine.precompile_component(artifact)?,
+        Kind::CoreModule => engine.precompile_module(artifact)?,
+    };
     Ok((description, code))
 }
 
@@ -91,7 +92,7 @@ fn fingerprint() -> anyhow::Result<String> {
     for variant in [Variant::Plain, Variant::Concurrent] {
         engine(variant)?.precompile_compatibility_hash().hash(&mut hash);
     }
-    // What is described, and how modules are adapted, belongs to this crate.
+    // What is described, and how, belongs to this crate.
     (env!("CARGO_PKG_VERSION"), DESCRIPTION, shoal_compose::VERSION).hash(&mut hash);
     Ok(format!("{:016x}", hash.finish()))
 }

@@ -33,15 +33,16 @@ impl EventWorld {
         let world = description.event_world()?;
         Some(match world {
             World::MessageService => {
-                let messages = Messages::new(&linked.pre, &description.entry(world)?.name);
+                let name = &description.entry(world)?.name;
+                let messages = linked.component().and_then(|pre| Messages::new(pre, name));
                 messages.map(|it| Self::Messages(Instances::new(it, linked, reuse)))
             }
             World::MyService => {
-                let service = MyService::new(&linked.pre);
+                let service = linked.component().and_then(MyService::new);
                 service.map(|it| Self::MyService(Instances::new(it, linked, reuse)))
             }
             World::Command => {
-                let program = Program::new(&linked.pre, description.is_wasi3(world));
+                let program = Program::new(linked, description.is_wasi3(world));
                 // A program may be run once in an instance, so none is used again.
                 program.map(|it| Self::Program(Instances::new(it, linked, None)))
             }

@@ -46,8 +46,12 @@ impl HttpWorld {
         linked: &Arc<Linked>,
         reuse: Option<ReuseLimits>,
     ) -> Option<wasmtime::Result<Self>> {
-        let pre = &linked.pre;
-        Some(match description.request_world()? {
+        let world = description.request_world()?;
+        let pre = match linked.component() {
+            Ok(pre) => pre,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(match world {
             World::HttpProxy => Http2::new(pre).map(|it| Self::Http2(Instances::new(it, linked, reuse))),
             World::HttpService => Http3::new(pre).map(|it| Self::Http3(Instances::new(it, linked, reuse))),
             World::MyService => {

@@ -1,30 +1,34 @@
 //! `wasi:cli/run`: a program, run to its end for each point in time or message.
 
+use crate::code::{Linked, Pre};
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
 use crate::unit::{Cause, Unit};
 use shoal_capability::State;
 use std::sync::Arc;
-use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::{InstancePre, Store, TypedFunc};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::{p2, p3};
 
 pub(crate) enum Program {
+    /// A core module of WASI preview 1.
+    One(InstancePre<State>),
     Two(p2::bindings::CommandPre<State>),
     Three(p3::bindings::CommandPre<State>),
 }
 
 pub(crate) enum Run {
+    One(TypedFunc<(), ()>),
     Two(p2::bindings::Command),
     Three(p3::bindings::Command),
 }
 
 impl Program {
-    pub(crate) fn new(pre: &InstancePre<State>, concurrent: bool) -> wasmtime::Result<Self> {
-        Ok(match concurrent {
-            true => Self::Three(p3::bindings::CommandPre::new(pre.clone())?),
-            false => Self::Two(p2::bindings::CommandPre::new(pre.clone())?),
+    pub(crate) fn new(linked: &Linked, concurrent: bool) -> wasmtime::Result<Self> {
+        Ok(match (&linked.pre, concurrent) {
+            (Pre::Module(pre), _) => Self::One(pre.clone()),
+            (Pre::Component(pre), true) => Self::Three(p3::bindings::CommandPre::new(pre.clone())?),
+            (Pre::Component(pre), false) => Self::Two(p2::bindings::CommandPre::new(pre.clone())?),
         })
     }
 }
@@ -34,6 +38,10 @@ impl Template for Program {
 
     async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Run> {
         Ok(match self {
+            Self::One(pre) => {
+                let instance = pre.instantiate_async(&mut *store).await?;
+                Run::One(instance.get_typed_func(store, "_start")?)
+            }
             Self::Two(pre) => Run::Two(pre.instantiate_async(store).await?),
             Self::Three(pre) => Run::Three(pre.instantiate_async(store).await?),
         })
@@ -48,6 +56,7 @@ impl Run {
     /// What ended it, where it was not the program itself.
     pub(crate) async fn call(&self, store: &mut Store<State>) -> wasmtime::Result<i32> {
         let ended = match self {
+            Self::One(start) => start.call_async(store, ()).await.map(Ok),
             Self::Two(command) => command.wasi_cli_run().call_run(store).await,
             Self::Three(command) => {
                 let run =

@@ -35,6 +35,23 @@ async fn a_program_ends_with_its_own_code_and_its_last_words() {
 }
 
 #[tokio::test]
+async fn a_core_module_ends_with_its_own_code_and_keeps_its_memory() {
+    let mut worker = Worker::start();
+    let code = guest("module_own_page").await;
+    let ends = worker.start_task(task("own", &code), &code).await;
+    assert_eq!(worker.ended("own").await.ending, Ending::Completed(3));
+    assert_eq!(line(&ends.stdout).await, "mine");
+    let exit = end(&mut worker, "module_hello", |task| {
+        task.component.args = vec!["exit=201".to_owned()];
+    });
+    assert_eq!(exit.await.ending, Ending::Completed(201));
+    let memory = end(&mut worker, "module_probe", |task| {
+        task.component.args = vec!["memory".to_owned()];
+    });
+    assert_eq!(memory.await.ending, Ending::OutOfMemory);
+}
+
+#[tokio::test]
 async fn each_way_to_end_badly_is_told_apart() {
     let mut worker = Worker::start();
     let trap = end(&mut worker, "command_trap", |_| {}).await;

@@ -10,6 +10,8 @@ async fn a_minute_calls_each_kind_of_component() {
     let grants = |store: &str| json!({"capabilities": {"keyValue": [{"name": "default", "store": store}]}});
     let store =
         |name: &str| json!({"name": name, "redis": {"url": redis.url(), "prefix": format!("{name}:")}});
+    let named = json!({"args": ["tock"], "env": [{"name": "FISH", "value": "shoal"}]});
+    let coarse = json!({"args": ["clocks"], "capabilities": {"clocks": {"resolution": "20ms"}}});
     let components = [
         ("", component("worker", "service_worker", grants("worker"))),
         ("", component("greeter", "service_greeter", grants("greeter"))),
@@ -17,6 +19,8 @@ async fn a_minute_calls_each_kind_of_component() {
             "",
             component("program", "command_hello", json!({"args": ["tick"]})),
         ),
+        ("", component("module", "module_hello", named)),
+        ("", component("clocks", "module_probe", coarse)),
     ];
     let trigger = |component: &str, more: serde_json::Value| {
         let mut schedule = json!({"cron": "* * * * *"});
@@ -34,6 +38,8 @@ async fn a_minute_calls_each_kind_of_component() {
                 trigger("worker", json!({"timeZone": "Asia/Kolkata", "concurrencyPolicy": "Forbid"})),
                 trigger("greeter", json!({"startingDeadlineSeconds": 3600})),
                 trigger("program", json!({"concurrencyPolicy": "Replace"})),
+                trigger("module", json!({})),
+                trigger("clocks", json!({})),
             ],
             "stores": [store("worker"), store("greeter")],
         }),
@@ -41,7 +47,7 @@ async fn a_minute_calls_each_kind_of_component() {
     let shoal = Shoal::up(&text).await;
     assert_eq!(
         shoal.log.events("waiting")[0]["triggers"],
-        json!(["worker", "greeter", "program"])
+        json!(["worker", "greeter", "program", "module", "clocks"])
     );
     for name in ["worker", "greeter"] {
         // The time, as RFC 3339 has it: `worker:2026-11-23T02:00:00Z`.
@@ -51,11 +57,19 @@ async fn a_minute_calls_each_kind_of_component() {
         })
         .await;
     }
-    until("the program's output", || {
-        let said = shoal.log.of("nightly");
-        said.iter().any(|line| line == "arg tick").then_some(())
-    })
-    .await;
+    for wanted in [
+        "arg tick",
+        "arg tock",
+        "env FISH=shoal",
+        "clock 0 resolution 20000000 in whole steps true above zero true",
+        "clock 1 resolution 20000000 in whole steps true above zero true",
+    ] {
+        until(wanted, || {
+            let said = shoal.log.of("nightly");
+            said.iter().any(|line| line == wanted).then_some(())
+        })
+        .await;
+    }
     let counts = super::counts(shoal, "program").await;
     assert!(counts["succeeded"].as_u64().unwrap() >= 1, "{counts}");
     assert_eq!(counts["failed"], 0, "{counts}");
