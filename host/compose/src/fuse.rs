@@ -2,6 +2,7 @@
 
 use crate::Owned;
 use crate::bytes::{is_component, rename};
+use crate::detach::detach;
 use crate::misfit::differences;
 use crate::order::order;
 use crate::provide::{Names, Provision, provisions};
@@ -134,6 +135,7 @@ impl<'a> Fuse<'a> {
             rename(part.wasm, &|name| owned(place, name, shared)).map_err(|error| invalid(part, &error))?;
         let package = Package::from_bytes(part.name, None, wasm, self.graph.types_mut());
         let package = package.map_err(|error| invalid(part, &format!("{error:#}")))?;
+        detach(self.graph.types_mut(), package.ty(), shared);
         let package = self
             .graph
             .register_package(package)

@@ -10,6 +10,7 @@
 //! part's imports are renamed before it is composed, to names that tell whose they are (see [`Owned`]).
 
 mod bytes;
+mod detach;
 mod error;
 mod fuse;
 mod misfit;
@@ -25,7 +26,7 @@ pub use order::{Link, Part, order};
 pub use shoal_description::{MAX_PARTS, Owned, compatible, unversioned};
 
 /// Changes with what is made of the same parts.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Interfaces of WASI that parts of one component may share, in all their versions: they carry no authority beyond that of the handles that
 /// are passed to them, and hold nothing that was granted to anybody.

@@ -249,6 +249,63 @@ fn handles_of_the_host_can_be_handed_on_where_they_carry_no_authority() {
     }
 }
 
+/// A shared interface with a resource, and with times of clocks, which are not shared.
+const FILES: &str = r#"
+    (import "wasi:clocks/wall-clock@0.2.6" (instance $clock
+        (type $d' (record (field "seconds" u64) (field "nanoseconds" u32))) (export "datetime" (type $d (eq $d')))
+        (export "now" (func (result $d)))))
+    (alias export $clock "datetime" (type $datetime))
+    (import "wasi:clocks/monotonic-clock@0.2.6" (instance $monotonic
+        (type $u u64) (export "duration" (type (eq $u)))))
+    (alias export $monotonic "duration" (type $duration))
+    (import "wasi:io/files@0.2.6" (instance $files
+        (export "descriptor" (type $f (sub resource)))
+        (alias outer 1 $datetime (type $d')) (export "datetime" (type $d (eq $d')))
+        (alias outer 1 $duration (type $u')) (export "duration" (type $u (eq $u')))
+        (type $v' (variant (case "now") (case "timestamp" $d))) (export "new-timestamp" (type $v (eq $v')))
+        (type $b (borrow $f))
+        (export "set-times" (func (param "self" $b) (param "to" $v) (param "within" $u)))))
+    (alias export $files "descriptor" (type $s))"#;
+
+#[test]
+fn shared_interfaces_may_have_times_of_clocks_that_each_part_has_its_own_of() {
+    let sink = SINK.replace("stream", "descriptor");
+    let web = format!(
+        r#"(component {FILES} {ENVIRONMENT} (import "a:b/sink" (instance $sink {sink}))
+            (alias export $sink "put" (func $f)) (export "put" (func $f)))"#
+    );
+    let lib = format!(
+        r#"(component {FILES} {ENVIRONMENT} (import "x:y/z" (instance $sink {sink})) (export "a:b/sink" (instance $sink)))"#
+    );
+    let sources = [
+        source("web", &web, &[("a:b/sink", "lib")]),
+        source("lib", &lib, &[]),
+    ];
+    let (imports, _) = run("web", &sources).expect("it composes");
+    let of = |name: &str| imports.iter().filter(|it| it.contains(name)).collect::<Vec<_>>();
+    assert_eq!(of("wasi:io/files"), ["wasi:io/files@0.2.6"]);
+    for clock in [
+        "wasi:clocks/wall-clock@0.2.6",
+        "wasi:clocks/monotonic-clock@0.2.6",
+    ] {
+        assert_eq!(
+            of(clock),
+            [&format!("p0-{clock}"), &format!("p1-{clock}")],
+            "{imports:?}"
+        );
+    }
+    // Other versions of the same interfaces.
+    let sources = [
+        source("web", &web, &[("a:b/sink", "lib")]),
+        source("lib", &lib.replace("@0.2.6", "@0.2.3"), &[]),
+    ];
+    let (imports, _) = run("web", &sources).expect("it composes");
+    assert!(
+        imports.contains(&"p1-wasi:clocks/wall-clock@0.2.3".to_owned()),
+        "{imports:?}"
+    );
+}
+
 #[test]
 fn types_alone_need_no_provider() {
     let types = r#"(import "a:b/types" (instance $t (type $r' (record (field "x" u32))) (export "r" (type (eq $r')))))

@@ -113,6 +113,31 @@ async fn files_are_seen_by_the_component_that_was_granted_them() {
 }
 
 #[tokio::test]
+async fn a_middleware_hands_requests_on_and_each_has_its_own_files_and_clocks() {
+    let grant = |volume: &str| json!([{"volume": volume, "mountPath": "/data"}]);
+    let gate = json!({
+        "links": [{"import": "wasi:http/incoming-handler", "component": "lib"}],
+        "capabilities": {"filesystem": grant("gate")},
+    });
+    let volume = |name: &str| json!({"name": name, "configMap": {"name": name}});
+    let volumes = json!({"volumes": [volume("gate"), volume("handler")]});
+    let words =
+        |name: &str| shoal_e2e::manifest::config_map(name, json!({"word": format!("of the {name}\n")}));
+    let up = async |guest: &str, grants: Value| {
+        let lib = component("lib", guest, json!({"capabilities": grants}));
+        let parts = [("/", component("web", "link_gate", gate.clone())), ("", lib)];
+        let manifest = service("shop", &parts, volumes.clone()) + &words("gate") + &words("handler");
+        Shoal::up(&manifest).await
+    };
+    let files = up("http_files", json!({"filesystem": grant("handler")})).await;
+    let answer = get(files.address(), "/?op=read&path=/data/word").await;
+    answer.is(200, "of the handler\n");
+    let clocks = up("http_clock", json!({"clocks": {"resolution": "20ms"}})).await;
+    let answer = get(clocks.address(), "/?steps=1").await;
+    answer.has(200, "wall: resolution 20000000 ns");
+}
+
+#[tokio::test]
 async fn what_a_linked_component_spends_counts_for_the_whole_and_ends_its_request_alone() {
     let web = json!({"limits": {"cpuTime": "200ms", "requestTimeout": "2s", "memory": "32Mi"}});
     let shoal = Shoal::up(&shop("link_provider", web, json!({}))).await;

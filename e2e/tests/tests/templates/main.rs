@@ -8,6 +8,7 @@
 )]
 
 mod heaps;
+mod middleware;
 mod shop;
 
 use shoal_e2e::process::run_with;
