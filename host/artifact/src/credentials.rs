@@ -58,6 +58,13 @@ pub(crate) async fn find(source: &CredentialSource, registry: &str) -> Result<Cr
                 why: "no credentials were to be used".to_owned(),
             });
         }
+        CredentialSource::Login(login) => {
+            return Ok(Credential::Basic {
+                username: login.username.clone(),
+                password: login.password.clone(),
+                origin: login.origin.clone(),
+            });
+        }
         CredentialSource::Json(json) => (json.clone(), "the pull secret".to_owned(), false),
         CredentialSource::File(path) => (
             std::fs::read(path).io("read the credentials in", path)?,

@@ -102,6 +102,11 @@ fn flight_name(reference: &Reference, options: &FetchOptions) -> String {
             hasher.update(json);
             name.push_str(hasher.finish().as_str());
         }
+        CredentialSource::Login(login) => {
+            let mut hasher = Hasher::sha256();
+            hasher.update(format!("{}:{}", login.username, login.password).as_bytes());
+            name.push_str(hasher.finish().as_str());
+        }
     }
     name
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Login;
+
 /// The largest artifact that is accepted unless asked otherwise: 256 MiB.
 pub const DEFAULT_MAX_SIZE: u64 = 256 << 20;
 
@@ -58,6 +60,8 @@ pub enum CredentialSource {
     /// The bytes of such a file from elsewhere (a Kubernetes `.dockerconfigjson` secret). Its helpers are never
     /// run: who may write a secret may not choose programs that run as us.
     Json(Vec<u8>),
+    /// This login, for whatever registry.
+    Login(Login),
     /// No credentials, whatever is configured.
     Anonymous,
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use serde_json::json;
-use shoal_artifact::{ArtifactError, CredentialSource, FetchOptions, PushOptions, Source, push};
+use shoal_artifact::{
+    ArtifactError, CredentialSource, FetchOptions, Keyring, PullSecret, PushOptions, Source, push,
+};
 
 use crate::support::docker::{DockerRegistry, USER};
 use crate::support::fake::{Answer, Asked, End, Fake, Image};
@@ -52,6 +54,16 @@ async fn a_password_opens_a_real_registry() {
     let right = || secret(&registry.name, USER);
     push_to(&registry.name, right()).await.unwrap();
     pull_from(&registry.name, right()).await.unwrap();
+    let CredentialSource::Json(json) = right() else {
+        unreachable!("as made above");
+    };
+    let mut keyring = Keyring::default();
+    keyring
+        .add("Secret pull", PullSecret::DockerConfigJson, &json)
+        .unwrap();
+    let found = keyring.lookup(&format!("{}/private/x", registry.name));
+    let login = CredentialSource::Login(found[0].clone());
+    pull_from(&registry.name, login).await.unwrap();
 
     let wrong = || secret(&registry.name, (USER.0, "open barley"));
     let who = format!(
