@@ -98,6 +98,10 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 - apiGroups: [""]
   resources: [configmaps, secrets]
   verbs: [get, list, watch]
+# Its pull secrets are those of its pods that name none.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
 # Why a revision does not come up.
 - apiGroups: [""]
   resources: [pods]
