@@ -1,8 +1,9 @@
 //! What a scope's watches have seen: all that the operator made, and its pods. Reconciling reads from here, so that looking costs the
 //! API server nothing.
 
+use crate::callees::Callees;
 use crate::scope::Scope;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -29,6 +30,7 @@ pub(crate) type Touched = Pin<Box<dyn Stream<Item = ObjectRef<WasmService>> + Se
 /// The objects of a scope.
 pub(crate) struct Cache {
     pub(crate) deployments: Store<Deployment>,
+    /// All Services of the scope, since grants may name those of others.
     pub(crate) services: Store<Service>,
     pub(crate) autoscalers: Store<HorizontalPodAutoscaler>,
     pub(crate) budgets: Store<PodDisruptionBudget>,
@@ -55,11 +57,11 @@ pub(crate) struct Live {
 
 impl Cache {
     /// Watches a scope. The streams have to be polled, or nothing is seen.
-    pub(crate) fn watch(client: &Client, scope: &Scope) -> (Self, Vec<Touched>) {
-        let mut streams = Vec::new();
+    pub(crate) fn watch(client: &Client, scope: &Scope, callees: &Arc<Callees>) -> (Self, Vec<Touched>) {
+        let (services, touched) = watch_services(client, scope, callees);
+        let mut streams = vec![touched];
         // An autoscaler's hand on a Deployment shows in its managed fields; of all else they are dead weight.
         let deployments = watch(client, scope, &mut streams, |_| {}).0;
-        let services = watch(client, scope, &mut streams, bare).0;
         let autoscalers = watch(client, scope, &mut streams, bare).0;
         let budgets = watch(client, scope, &mut streams, bare).0;
         let policies = watch(client, scope, &mut streams, bare).0;
@@ -196,6 +198,42 @@ where
     });
     streams.push(touched.boxed());
     (store, names)
+}
+
+fn watch_services(client: &Client, scope: &Scope, callees: &Arc<Callees>) -> (Store<Service>, Touched) {
+    let (store, writer) = reflector::store();
+    let (names, callees) = (Names::default(), Arc::clone(callees));
+    let objects = watcher(scope.api::<Service>(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .modify(slim)
+        .reflect(writer)
+        .touched_objects();
+    let touched = objects.flat_map(move |object| {
+        let mut services = Vec::new();
+        match object {
+            Ok(object) => {
+                services.extend(touched(&object, &names).filter(|_| is_ours(&object)));
+                services.extend(callees.callers(&object));
+            }
+            Err(error) => tracing::warn!(kind = "Service", "watch: {error}"),
+        }
+        stream::iter(services)
+    });
+    (store, touched.boxed())
+}
+
+/// Of those of others, what a NetworkPolicy needs to know.
+fn slim(service: &mut Service) {
+    bare(service);
+    if !is_ours(service) {
+        service.status = None;
+        let meta = service.meta_mut();
+        (meta.labels, meta.annotations) = (None, None);
+    }
+}
+
+fn is_ours(service: &Service) -> bool {
+    service.labels().get(labels::MANAGED_BY).map(String::as_str) == Some(labels::OPERATOR)
 }
 
 fn bare<K: Resource>(object: &mut K) {

@@ -1,6 +1,7 @@
 //! What all reconciliations of a scope share.
 
 use crate::cache::Cache;
+use crate::callees::Callees;
 use crate::events::Events;
 use crate::fence::Fence;
 use crate::metrics::Metrics;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) cache: Cache,
+    pub(crate) callees: Arc<Callees>,
     pub(crate) fence: Arc<Fence>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Events,

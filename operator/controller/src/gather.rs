@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use shoal_api::WasmService;
-use shoal_plan::{Observed, Resolution, Workload, references, wanted_images};
+use shoal_plan::{Observed, Resolution, Workload, destinations, references, wanted_images};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
         referred.insert(reference, state);
     }
     let cache = &context.cache;
+    let callees = destinations(service, &context.options);
+    context.callees.calls(&namespace, &name, &callees);
     let deployment = cache.deployments.get(&ObjectRef::new(&name).within(&namespace));
     let jobs = cache.jobs.of(&namespace, &name);
     let cron_jobs = cache.cron_jobs.of(&namespace, &name);
@@ -45,6 +47,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
             now: Time(now()),
             images,
             referred,
+            destinations: context.callees.look(cache, callees),
             workload: Workload {
                 deployment: deployment.map(|it| (*it).clone()),
                 jobs: jobs.iter().map(|it| (**it).clone()).collect(),

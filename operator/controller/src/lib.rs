@@ -10,6 +10,7 @@
 
 mod apply;
 mod cache;
+mod callees;
 mod context;
 mod error;
 mod events;
@@ -21,6 +22,7 @@ mod lease;
 mod metrics;
 mod nodes;
 mod options;
+mod pull_secrets;
 mod reconcile;
 mod referred;
 mod registry;

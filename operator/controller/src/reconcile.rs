@@ -31,11 +31,9 @@ pub(crate) async fn reconcile(service: Arc<WasmService>, context: Arc<Context>) 
 async fn once(service: &WasmService, context: &Context) -> Result<Action, Error> {
     // What belongs to a service that goes is removed by the garbage collector.
     if service.metadata.deletion_timestamp.is_some() {
-        context.referred.uses(
-            &service.namespace().unwrap_or_default(),
-            &service.name_any(),
-            &BTreeSet::new(),
-        );
+        let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+        context.referred.uses(&namespace, &name, &BTreeSet::new());
+        context.callees.calls(&namespace, &name, &BTreeSet::new());
         context.failures.forget(service);
         return Ok(Action::await_change());
     }

@@ -1,9 +1,9 @@
 //! Digests of images. A registry is asked by few at a time, and one that failed is left alone for a while, longer each time.
 
-use crate::error::{Error, code};
+use crate::error::Error;
 use crate::metrics::Metrics;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt};
+use crate::pull_secrets;
+use kube::{Client, ResourceExt};
 use shoal_api::WasmService;
 use shoal_artifact::{ArtifactError, CredentialSource, PlainHttp, Transport, parse_reference};
 use shoal_plan::Resolution;
@@ -17,8 +17,8 @@ const AT_ONCE: usize = 8;
 /// After the first failure; doubled by each further one.
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
-/// kubelet's key for a registry's credentials.
-const DOCKER_CONFIG: &str = ".dockerconfigjson";
+/// So many logins are tried for an image.
+const MOST_LOGINS: usize = 8;
 
 pub(crate) struct Registry {
     client: Client,
@@ -123,43 +123,31 @@ impl Registry {
             Ok(reference) => reference,
             Err(error) => return Ok(Err(error)),
         };
-        let credentials = self.credentials(service, reference.registry()).await?;
-        let transport = Transport {
-            credentials,
-            ..self.transport.clone()
-        };
-        // Closed never.
+        let keyring = pull_secrets::keyring(&self.client, service).await?;
+        let repository = format!("{}/{}", reference.registry(), reference.repository());
+        let logins = keyring
+            .lookup(&repository)
+            .into_iter()
+            .map(CredentialSource::Login);
+        let mut sources: Vec<_> = logins.take(MOST_LOGINS).collect();
+        if sources.is_empty() {
+            sources.push(CredentialSource::Anonymous);
+        }
+        // Never closed.
         let _turn = self.turns.acquire().await;
-        let resolved = shoal_artifact::resolve(&reference, &transport).await;
-        Ok(resolved.map(|digest| digest.to_string()))
-    }
-
-    /// The first of the service's pull secrets that knows the registry, as kubelet has it.
-    async fn credentials(&self, service: &WasmService, registry: &str) -> Result<CredentialSource, Error> {
-        let namespace = service.namespace().unwrap_or_default();
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
-        for named in &service.spec.image_pull_secrets {
-            let secret = match secrets.get(&named.name).await {
-                Ok(secret) => secret,
-                // kubelet goes on without it, too.
-                Err(error) if code(&error) == Some(404) => continue,
-                Err(error) => return Err(Error::api(format!("Secret {}", named.name))(error)),
+        let mut resolved = Err(ArtifactError::NotCached {
+            reference: image.to_owned(),
+        });
+        for credentials in sources {
+            let transport = Transport {
+                credentials,
+                ..self.transport.clone()
             };
-            let Some(json) = secret.data.and_then(|mut data| data.remove(DOCKER_CONFIG)) else {
-                continue;
-            };
-            let config: serde_json::Value = serde_json::from_slice(&json.0).unwrap_or_default();
-            let known = config["auths"].as_object().is_some_and(|auths| {
-                auths.keys().any(|key| {
-                    key.split("://")
-                        .last()
-                        .is_some_and(|it| it.split('/').next() == Some(registry))
-                })
-            });
-            if known {
-                return Ok(CredentialSource::Json(json.0));
+            resolved = shoal_artifact::resolve(&reference, &transport).await;
+            if resolved.is_ok() {
+                break;
             }
         }
-        Ok(CredentialSource::Anonymous)
+        Ok(resolved.map(|digest| digest.to_string()))
     }
 }

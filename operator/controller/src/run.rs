@@ -1,6 +1,7 @@
 //! `shoal-operator run`: waits to lead, then leads, until it is told to end or may lead no longer.
 
 use crate::cache::Cache;
+use crate::callees::Callees;
 use crate::context::Context;
 use crate::events::Events;
 use crate::fence::Fence;
@@ -104,12 +105,14 @@ fn work(
     let registry = Registry::new(client.clone(), &options.insecure_registry, Arc::clone(metrics));
     let mut work = JoinSet::new();
     for scope in Scope::of(&options.watch_namespaces) {
-        let (cache, mut touched) = Cache::watch(client, &scope);
+        let callees = Callees::new(&scope);
+        let (cache, mut touched) = Cache::watch(client, &scope, &callees);
         let referred = ReferredObjects::new(client.clone());
         touched.extend(referred.watch(client, &scope));
         let context = Arc::new(Context {
             client: client.clone(),
             cache,
+            callees,
             fence: Arc::clone(fence),
             metrics: Arc::clone(metrics),
             events: Events::new(client.clone(), me),

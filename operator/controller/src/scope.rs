@@ -17,6 +17,14 @@ impl Scope {
         if named.is_empty() { vec![Self::All] } else { named }
     }
 
+    /// Whether its watches see that namespace.
+    pub(crate) fn has(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Namespace(own) => own == namespace,
+        }
+    }
+
     pub(crate) fn api<K>(&self, client: Client) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,

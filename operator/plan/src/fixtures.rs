@@ -30,6 +30,7 @@ pub(crate) fn observed() -> Observed {
         now: at("2026-01-01T00:00:00Z"),
         images: BTreeMap::new(),
         referred: BTreeMap::new(),
+        destinations: BTreeMap::new(),
         workload: Workload::default(),
         pods: Vec::new(),
         taken: None,

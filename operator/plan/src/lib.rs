@@ -10,6 +10,7 @@ mod accept;
 mod artifacts;
 mod autoscale;
 mod conditions;
+mod destination;
 mod disruption;
 mod images;
 mod meta;
@@ -30,6 +31,7 @@ mod verdict;
 mod workload;
 
 pub use conditions::{Reason, Type};
+pub use destination::{Destination, ServiceName, destinations};
 pub use images::wanted as wanted_images;
 pub use object::{Kind, Object};
 pub use observed::{Observed, Options, Referred, Resolution, Workload};

@@ -9,36 +9,25 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use shoal_api::{OutboundRule, Protocol, WasmService, redis};
 
-use crate::meta;
+use crate::{Observed, Options, destination, meta};
 
-const DNS: i32 = 53;
+/// The port of DNS servers, and that of the pods of OpenShift's, behind a Service with the usual one.
+const DNS: [i32; 2] = [53, 5353];
 
 /// Egress as granted, and to the Redis servers that are named; ingress is left to whoever may call the service.
-pub(crate) fn of(service: &WasmService) -> NetworkPolicy {
-    let spec = &service.spec;
-    let components = spec.components.iter();
-    let mut rules: Vec<_> = components
-        .filter_map(|component| component.capabilities.network.as_ref())
-        .flat_map(|network| network.outbound.clone())
-        .collect();
-    let servers: Vec<_> = spec
-        .components
-        .iter()
-        .flat_map(|it| redis::servers(it, spec))
-        .collect();
-    let said = servers.iter().filter_map(|server| server.url);
-    let addresses = said.filter_map(|url| redis::Address::parse(url).ok());
-    rules.extend(addresses.flat_map(|address| address.outbound()));
-    let mut seen = Vec::new();
-    rules.retain(|rule| {
-        let new = !seen.contains(rule);
-        seen.extend(new.then(|| rule.clone()));
-        new
-    });
+pub(crate) fn of(service: &WasmService, observed: &Observed, options: &Options) -> NetworkPolicy {
+    let rules = rules(service);
     // What a Secret says is not known here.
-    let unknown = servers.iter().any(|server| server.url_from.is_some());
+    let unknown = servers(service).any(|server| server.url_from.is_some());
     let named = unknown || rules.iter().any(|rule| peer(&rule.host).is_none());
-    let mut egress: Vec<_> = rules.iter().map(granted).collect();
+    let mut egress = Vec::new();
+    for rule in &rules {
+        // For networks that look at the Service's address, and for names outside of the cluster.
+        egress.push(granted(rule));
+        if let Some(to) = destination::named(&rule.host, service, options) {
+            egress.extend(destination::egress(rule, &to, observed.destinations.get(&to)));
+        }
+    }
     if unknown {
         egress.push(NetworkPolicyEgressRule {
             ports: Some(vec![NetworkPolicyPort {
@@ -50,7 +39,11 @@ pub(crate) fn of(service: &WasmService) -> NetworkPolicy {
     }
     if named {
         egress.push(NetworkPolicyEgressRule {
-            ports: Some(vec![port("UDP", DNS), port("TCP", DNS)]),
+            ports: Some(
+                DNS.iter()
+                    .flat_map(|it| [port("UDP", *it), port("TCP", *it)])
+                    .collect(),
+            ),
             to: None,
         });
     }
@@ -65,17 +58,49 @@ pub(crate) fn of(service: &WasmService) -> NetworkPolicy {
     }
 }
 
+/// What the components are granted, and what their Redis servers need, each once.
+pub(crate) fn rules(service: &WasmService) -> Vec<OutboundRule> {
+    let components = service.spec.components.iter();
+    let granted = components
+        .filter_map(|component| component.capabilities.network.as_ref())
+        .flat_map(|network| network.outbound.clone());
+    let said = servers(service).filter_map(|server| server.url);
+    let addresses = said.filter_map(|url| redis::Address::parse(url).ok());
+    let mut rules = Vec::new();
+    for rule in granted.chain(addresses.flat_map(|address| address.outbound())) {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+fn servers(service: &WasmService) -> impl Iterator<Item = redis::Server<'_>> {
+    let spec = &service.spec;
+    spec.components.iter().flat_map(|it| redis::servers(it, spec))
+}
+
 fn granted(rule: &OutboundRule) -> NetworkPolicyEgressRule {
-    let protocol = |protocol: &Protocol| match protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    };
-    let protocols = rule.protocols.iter().map(protocol);
-    let ports = protocols.flat_map(|it| rule.ports.iter().map(move |number| port(it, i32::from(*number))));
     NetworkPolicyEgressRule {
-        ports: Some(ports.collect()),
+        ports: Some(ports(rule)),
         // A name may be any address.
         to: peer(&rule.host).map(|it| vec![it]),
+    }
+}
+
+/// The ports that a rule grants, of each of its protocols.
+pub(crate) fn ports(rule: &OutboundRule) -> Vec<NetworkPolicyPort> {
+    let protocols = rule.protocols.iter().map(|it| protocol(*it));
+    protocols
+        .flat_map(|it| rule.ports.iter().map(move |number| port(it, i32::from(*number))))
+        .collect()
+}
+
+/// A protocol as Kubernetes names it.
+pub(crate) fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
     }
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::Reference;
+use crate::{Destination, Reference, ServiceName};
 
 /// What was seen.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Observed {
     pub images: BTreeMap<String, Resolution>,
     /// What the Secrets and ConfigMaps hold that the spec refers to.
     pub referred: BTreeMap<Reference, Referred>,
+    /// The Services that the spec's grants may name.
+    pub destinations: BTreeMap<ServiceName, Destination>,
     /// What runs the service's pods now.
     pub workload: Workload,
     /// The service's pods, of all revisions.

@@ -21,7 +21,7 @@ pub(crate) fn objects(
     observed: &Observed,
     options: &Options,
 ) -> Vec<Object> {
-    let mut objects = vec![Object::new(&network::of(wasm_service))];
+    let mut objects = vec![Object::new(&network::of(wasm_service, observed, options))];
     if deploys(wasm_service) {
         let deployment = deployment(&deployed(wasm_service), digests, observed, options);
         objects.push(Object::new(&deployment));

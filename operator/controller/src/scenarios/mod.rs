@@ -10,6 +10,7 @@
 mod server;
 
 use crate::cache::Cache;
+use crate::callees::Callees;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Events;
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::reconcile::{Failures, failed, reconcile};
 use crate::referred::ReferredObjects;
 use crate::registry::Registry;
+use crate::scope::Scope;
 use kube::Client;
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
@@ -50,6 +52,7 @@ fn context(client: Client, fence: &Arc<Fence>, seen: &[Value]) -> Arc<Context> {
     let metrics = Arc::new(Metrics::new());
     Arc::new(Context {
         cache: Cache::of(seen),
+        callees: Callees::new(&Scope::All),
         fence: Arc::clone(fence),
         events: Events::new(client.clone(), "test"),
         registry: Registry::new(client.clone(), &[], Arc::clone(&metrics)),
