@@ -1,0 +1,360 @@
+//! Values that a manifest names by reference: `valueFrom` of variables and configuration, secrets. Where Secrets and ConfigMaps
+//! come from is the caller's business.
+
+use k8s_openapi::api::core;
+use k8s_openapi::api::core::v1::EnvVar;
+use shoal_api::pod::{Values, variable_name};
+use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ReferenceKind, Secret, ValueSource};
+use std::collections::BTreeMap;
+
+/// The values of an object, of whichever kind: URLs with passwords are in ConfigMaps, too.
+pub(crate) type Keys = BTreeMap<String, Secret>;
+
+/// The Secrets and ConfigMaps that a service may refer to, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    secrets: BTreeMap<String, Keys>,
+    config_maps: BTreeMap<String, Keys>,
+    /// They came as variables of a container.
+    carried: bool,
+}
+
+/// What a container brings of them.
+impl From<&Values> for Objects {
+    fn from(values: &Values) -> Self {
+        let keys = |keys: &BTreeMap<String, String>| -> Keys {
+            let keys = keys.iter();
+            keys.map(|(key, value)| (key.clone(), Secret::from(value.clone())))
+                .collect()
+        };
+        let config_maps = values.config_maps.iter();
+        Self {
+            secrets: values.secrets.clone(),
+            config_maps: config_maps
+                .map(|(name, values)| (name.clone(), keys(values)))
+                .collect(),
+            carried: true,
+        }
+    }
+}
+
+impl Objects {
+    /// Adds a Secret. `stringData` overrides `data`, as the API server has it.
+    pub fn add_secret(&mut self, secret: core::v1::Secret) {
+        let mut values: BTreeMap<_, _> = secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, Secret::new(v.0)))
+            .collect();
+        values.extend(
+            secret
+                .string_data
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(k, v)| (k, Secret::from(v))),
+        );
+        self.secrets
+            .insert(secret.metadata.name.unwrap_or_default(), values);
+    }
+
+    /// Adds a ConfigMap.
+    pub fn add_config_map(&mut self, map: core::v1::ConfigMap) {
+        let mut values: BTreeMap<_, _> = map
+            .binary_data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, Secret::new(v.0)))
+            .collect();
+        values.extend(
+            map.data
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(k, v)| (k, Secret::from(v))),
+        );
+        self.config_maps
+            .insert(map.metadata.name.unwrap_or_default(), values);
+    }
+
+    /// All keys of an object.
+    pub(crate) fn all(&self, from: ReferenceKind, name: &str) -> Option<&Keys> {
+        match from {
+            ReferenceKind::Secret => self.secrets.get(name),
+            ReferenceKind::ConfigMap => self.config_maps.get(name),
+        }
+    }
+
+    /// The value that a reference names. None where it is missing and may be.
+    fn read(
+        &self,
+        from: ReferenceKind,
+        name: &str,
+        key: &str,
+        optional: bool,
+        field: &str,
+    ) -> Result<Option<&[u8]>, Problem> {
+        let kind = kind(from);
+        let found = match self.all(from, name) {
+            Some(keys) => match keys.get(key) {
+                Some(value) => return Ok(Some(value.expose())),
+                None => format!("{kind} {name} has no key {key}"),
+            },
+            None => format!("there is no {kind} {name}"),
+        };
+        if optional {
+            return Ok(None);
+        }
+        Err(Problem {
+            source: None,
+            field: field.to_owned(),
+            message: found,
+            hint: Some(match self.carried {
+                true => format!(
+                    "give the container the variable {} with a valueFrom of this key, or set optional: true",
+                    variable_name(from, name, key)
+                ),
+                false => format!("put a {kind} with this key beside the service, or set optional: true"),
+            }),
+        })
+    }
+
+    fn text(
+        &self,
+        from: ReferenceKind,
+        name: &str,
+        key: &str,
+        optional: bool,
+        field: &str,
+    ) -> Result<Option<String>, Problem> {
+        let Some(bytes) = self.read(from, name, key, optional, field)? else {
+            return Ok(None);
+        };
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| Problem {
+            source: None,
+            field: field.to_owned(),
+            message: format!("key {key} of {} {name} is not UTF-8", kind(from)),
+            hint: Some("read it as a secret (capabilities.secrets), which may be any bytes".to_owned()),
+        })
+    }
+}
+
+fn kind(from: ReferenceKind) -> &'static str {
+    match from {
+        ReferenceKind::Secret => "Secret",
+        ReferenceKind::ConfigMap => "ConfigMap",
+    }
+}
+
+/// A component's environment, with `$(NAME)` replaced by variables that stand before it, as in a Pod. In a pod kubelet has done so.
+pub(crate) fn environment(
+    component: &Component,
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let mut known: Vec<(String, String)> = Vec::new();
+    for (index, variable) in component.env.iter().enumerate() {
+        match variable_value(variable, &format!("{at}.env[{index}]"), objects) {
+            Ok(Some(value)) => {
+                let value = if variable.value_from.is_none() && !objects.carried {
+                    expand(&value, &known)
+                } else {
+                    value
+                };
+                known.retain(|(name, _)| *name != variable.name);
+                known.push((variable.name.clone(), value));
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    known
+}
+
+fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Option<String>, Problem> {
+    let Some(source) = &variable.value_from else {
+        return Ok(Some(variable.value.clone().unwrap_or_default()));
+    };
+    let at = format!("{at}.valueFrom");
+    if let Some(it) = &source.secret_key_ref {
+        return objects.text(
+            ReferenceKind::Secret,
+            &it.name,
+            &it.key,
+            it.optional.unwrap_or(false),
+            &format!("{at}.secretKeyRef"),
+        );
+    }
+    if let Some(it) = &source.config_map_key_ref {
+        return objects.text(
+            ReferenceKind::ConfigMap,
+            &it.name,
+            &it.key,
+            it.optional.unwrap_or(false),
+            &format!("{at}.configMapKeyRef"),
+        );
+    }
+    // Other sources were refused as not supported.
+    Ok(None)
+}
+
+/// The bytes that a source names. None where there is no source, or what it names is missing and may be.
+pub(crate) fn sourced<'a>(
+    source: Option<&ValueSource>,
+    at: &str,
+    objects: &'a Objects,
+) -> Result<Option<&'a [u8]>, Problem> {
+    let Some((from, KeyRef { name, key, optional })) = source.and_then(ValueSource::key) else {
+        return Ok(None);
+    };
+    objects.read(from, name, key, optional.unwrap_or(false), &at_key(at, from))
+}
+
+/// The field of a source that names a key.
+fn at_key(source: &str, from: ReferenceKind) -> String {
+    match from {
+        ReferenceKind::Secret => format!("{source}.secretKeyRef"),
+        ReferenceKind::ConfigMap => format!("{source}.configMapKeyRef"),
+    }
+}
+
+/// Values for `wasi:config`.
+pub(crate) fn configuration(
+    grants: &[ConfigGrant],
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (index, grant) in grants.iter().enumerate() {
+        let at = format!("{at}.capabilities.config[{index}].valueFrom");
+        let value = match grant.value_from.as_ref().and_then(ValueSource::key) {
+            Some((from, KeyRef { name, key, optional })) => {
+                objects.text(from, name, key, optional.unwrap_or(false), &at_key(&at, from))
+            }
+            None => Ok(grant.value.clone()),
+        };
+        match value {
+            Ok(value) => values.extend(value.map(|value| (grant.name.clone(), value))),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    values
+}
+
+/// Values for `shoal:service/secrets`.
+pub(crate) fn secrets(
+    component: &Component,
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Keys {
+    let mut values = BTreeMap::new();
+    for (index, grant) in component.capabilities.secrets.iter().enumerate() {
+        let KeyRef { name, key, optional } = &grant.secret_key_ref;
+        let at = format!("{at}.capabilities.secrets[{index}].secretKeyRef");
+        match objects.read(ReferenceKind::Secret, name, key, optional.unwrap_or(false), &at) {
+            Ok(Some(bytes)) => {
+                values.insert(grant.name.clone(), Secret::new(bytes));
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    values
+}
+
+/// `$(NAME)` becomes the variable's value, `$$` a `$`; what names no variable stays as it is (Kubernetes' `expansion` package).
+fn expand(text: &str, known: &[(String, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let after = from.get(1..).unwrap_or_default();
+        rest = if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            after
+        } else if let Some((name, after)) = after.strip_prefix('(').and_then(|it| it.split_once(')')) {
+            match known.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => out.push_str(value),
+                None => out.push_str(&format!("$({name})")),
+            }
+            after
+        } else {
+            out.push('$');
+            after
+        };
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_expand_as_in_a_pod() {
+        let known = [("A".to_owned(), "1".to_owned())];
+        assert_eq!(expand("x$(A)y$(B)z", &known), "x1y$(B)z");
+        assert_eq!(expand("$$(A) $A $(A $", &known), "$(A) $A $(A $");
+    }
+
+    #[test]
+    fn what_kubelet_has_expanded_stays_as_it_is() {
+        let component = serde_json::from_value(serde_json::json!({
+            "name": "it", "image": "x",
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$$"}],
+        }));
+        let component: Component = component.expect("a component");
+        for (objects, expanded) in [
+            (Objects::default(), "1$"),
+            (Objects::from(&Values::default()), "$(A)$$"),
+        ] {
+            let mut problems = Vec::new();
+            let variables = environment(&component, "at", &objects, &mut problems);
+            let found = variables.iter().find(|(name, _)| name == "B");
+            assert_eq!(found.map(|(_, value)| value.as_str()), Some(expanded));
+            assert_eq!(problems, []);
+        }
+    }
+
+    #[test]
+    fn debug_tells_no_value() {
+        let mut objects = Objects::default();
+        objects.add_secret(core::v1::Secret {
+            string_data: Some([("token".to_owned(), "hunter2".to_owned())].into()),
+            ..core::v1::Secret::default()
+        });
+        objects.add_config_map(core::v1::ConfigMap {
+            data: Some([("url".to_owned(), "redis://:hunter2@cache".to_owned())].into()),
+            ..core::v1::ConfigMap::default()
+        });
+        let values = Values {
+            secrets: objects.secrets.clone(),
+            ..Values::default()
+        };
+        for text in [
+            format!("{objects:?} {objects:#?}"),
+            format!("{:?}", Objects::from(&values)),
+        ] {
+            assert!(text.contains("token") && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_unless_it_may_be() {
+        let objects = Objects::default();
+        let problem = objects
+            .read(ReferenceKind::Secret, "db", "password", false, "spec.x")
+            .expect_err("it is missing");
+        assert_eq!(
+            (problem.field.as_str(), problem.message.as_str()),
+            ("spec.x", "there is no Secret db")
+        );
+        assert_eq!(
+            objects.read(ReferenceKind::Secret, "db", "password", true, "spec.x"),
+            Ok(None)
+        );
+    }
+}

@@ -1,0 +1,334 @@
+//! Components of pods: each is compiled already, and what it may reach outside of this process it reaches by way of somebody else. A
+//! worker's counterpart of `host`.
+
+use crate::assembly::assembler::Assembler;
+use crate::assembly::fields::Fields;
+use crate::assembly::furnish::{Furnished, Given, Order};
+use crate::assembly::machine::Callable;
+use crate::assembly::triggers::{self, Planned, Triggers};
+use crate::call::events::EventComponent;
+use crate::call::respond::HttpComponent;
+use crate::call::unit::Unit;
+use crate::call::world::Callers;
+use crate::edges::outside::{Access, PodOutside};
+use crate::{Compiled, Objects, Program, ServiceError, ServiceId, Supplied, Supply, Usage};
+use async_trait::async_trait;
+use shoal_api::pod::Values;
+use shoal_api::{Component, Store, Trigger};
+use shoal_capability::{Dialer, LogSink};
+use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
+use shoal_engine::{EngineError, Fault, PoolOptions};
+use shoal_trigger::event::{Failed, Handler as _};
+use shoal_trigger::http::Handler;
+use shoal_trigger::schedule;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A container of a pod.
+pub struct PodComponent<'a> {
+    /// What logs call it: `NAMESPACE/POD`.
+    pub pod: &'a str,
+    /// The pod's id: components of one pod share its stores.
+    pub id: &'a str,
+    /// Namespace and name of the service that the pod is a replica of: what replicas share is called by it.
+    pub service: (&'a str, &'a str),
+    /// Its name, arguments, variables, capabilities and limits.
+    pub component: &'a Component,
+    /// The digest of the WebAssembly.
+    pub digest: String,
+    /// Its compiled file.
+    pub compiled: PathBuf,
+    /// What the compiler read from it.
+    pub description: Description,
+    /// Who resolves and connects for it.
+    pub dialer: Arc<dyn Dialer>,
+    /// Where its output goes.
+    pub logs: Arc<dyn LogSink>,
+    /// What its grants, stores and triggers refer to.
+    pub values: &'a Values,
+    /// The stores that it is granted.
+    pub stores: &'a [Store],
+    /// The files of those that are persistent, by the store's name, open for reading and writing.
+    pub files: BTreeMap<String, File>,
+    /// The directories that it is granted, in the order of its grants.
+    pub directories: Vec<OwnedFd>,
+    /// The triggers that call it, but for HTTP.
+    pub triggers: &'a [Trigger],
+    /// Those that are in its code, in the order of their places from 1 on.
+    pub parts: Vec<PodPart<'a>>,
+}
+
+/// A component of a pod that is in another one's code. It keeps its own grants.
+pub struct PodPart<'a> {
+    /// Its name, arguments, variables, capabilities and limits.
+    pub component: &'a Component,
+    /// Who resolves and connects for it.
+    pub dialer: Arc<dyn Dialer>,
+    /// Where its output goes.
+    pub logs: Arc<dyn LogSink>,
+    /// What its grants and stores refer to.
+    pub values: &'a Values,
+    /// The stores that it is granted.
+    pub stores: &'a [Store],
+    /// The directories that it is granted, in the order of its grants.
+    pub directories: Vec<OwnedFd>,
+}
+
+/// Runs components of pods.
+pub struct Pods {
+    assembler: Assembler,
+}
+
+/// A component that is called until it is stopped: by requests, by messages, or both.
+pub struct Serving {
+    unit: Arc<Unit>,
+    http: Option<Arc<HttpComponent>>,
+    events: Option<Arc<EventComponent>>,
+    component: String,
+    service: (String, String),
+    planned: Vec<Planned>,
+}
+
+/// A component that a schedule's pod calls once.
+pub struct Due {
+    component: Arc<EventComponent>,
+    trigger: String,
+}
+
+/// What the daemon has brought already.
+struct Brought(Compiled);
+
+#[async_trait]
+impl Supply for Brought {
+    async fn supply(&self, _components: &[&Component], _roots: &[usize]) -> Result<Supplied, ServiceError> {
+        Ok(Supplied {
+            digests: Vec::new(),
+            roots: vec![self.0.clone()],
+        })
+    }
+}
+
+impl Pods {
+    /// Starts the engines, each with a pool of this size: from here on nothing outside of compiled files is opened. A component that
+    /// nobody called for `unload_after`, and no longer than twice it, is unmapped.
+    ///
+    /// # Errors
+    ///
+    /// Where a pool's address space cannot be reserved.
+    pub fn new(pool: PoolOptions, unload_after: Duration) -> Result<Self, EngineError> {
+        let assembler = Assembler::new(pool, unload_after);
+        assembler.start()?;
+        Ok(Self { assembler })
+    }
+
+    /// Makes services in this process, beside the pods that it runs.
+    pub fn assembler(&self) -> &Assembler {
+        &self.assembler
+    }
+
+    /// Makes a component ready that answers requests, where it `listens`, and handles the messages of its triggers.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or does not export what those who call it need.
+    pub async fn serve(&self, pod: PodComponent<'_>, listens: bool) -> Result<Serving, ServiceError> {
+        let (component, service) = (pod.component, pod.service);
+        let triggers: Vec<_> = pod.triggers.iter().filter(|it| it.http.is_none()).collect();
+        let handles = !triggers.is_empty();
+        let (callable, planned) = self.callable(pod, handles).await?;
+        let http = callable.http.map(|(component, _)| component);
+        let events = callable.events.map(|(component, _)| component);
+        let lacks = |wanted: String| ServiceError::Exports {
+            component: component.name.clone(),
+            exports: callable.exports.clone(),
+            wanted,
+        };
+        if listens && http.is_none() {
+            return Err(lacks(format!("a pod that serves exports {HANDLES_REQUESTS}")));
+        }
+        if handles && events.is_none() {
+            let names: Vec<_> = triggers.iter().map(|it| it.name.as_str()).collect();
+            return Err(lacks(format!(
+                "what the messages of {} call exports {HANDLES_EVENTS}",
+                names.join(", ")
+            )));
+        }
+        let unit = http.as_ref().map(|it| &it.unit);
+        let unit = unit.or(events.as_ref().map(|it| &it.unit)).cloned();
+        Ok(Serving {
+            unit: unit.ok_or_else(|| lacks(format!("a pod that serves exports {HANDLES_REQUESTS}")))?,
+            http: http.filter(|_| listens),
+            events,
+            component: component.name.clone(),
+            service: (service.0.to_owned(), service.1.to_owned()),
+            planned,
+        })
+    }
+
+    /// Makes a component ready that is run once.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or is no program.
+    pub async fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
+        self.with(pod, |order, furnished, compiled| {
+            self.assembler.program(order, &furnished, compiled)
+        })
+        .await
+    }
+
+    /// Makes a component ready that the schedule `trigger` calls once, in a pod of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where it may not run, can't be loaded, or exports nothing that a point in time calls.
+    pub async fn due(&self, pod: PodComponent<'_>, trigger: &str) -> Result<Due, ServiceError> {
+        let component = pod.component;
+        let (callable, _) = self.callable(pod, true).await?;
+        match callable.events {
+            Some((component, _)) => Ok(Due {
+                component,
+                trigger: trigger.to_owned(),
+            }),
+            None => Err(ServiceError::Exports {
+                component: component.name.clone(),
+                exports: callable.exports,
+                wanted: format!("what the schedule {trigger} calls exports {HANDLES_EVENTS}"),
+            }),
+        }
+    }
+
+    async fn callable(
+        &self,
+        pod: PodComponent<'_>,
+        events: bool,
+    ) -> Result<(Callable, Vec<Planned>), ServiceError> {
+        self.with(pod, |order, mut furnished, compiled| {
+            let callers = Callers {
+                services: false,
+                events,
+            };
+            let planned = std::mem::take(&mut furnished.triggers);
+            let callable = self.assembler.callable(order, &furnished, compiled, callers)?;
+            Ok((callable, planned))
+        })
+        .await
+    }
+
+    /// Brings a container's components together with all that they are given, and makes something of them.
+    async fn with<T>(
+        &self,
+        pod: PodComponent<'_>,
+        make: impl FnOnce(&Order<'_>, Furnished, Compiled) -> Result<T, ServiceError> + Send,
+    ) -> Result<T, ServiceError> {
+        let PodComponent {
+            pod: label,
+            id,
+            service: (namespace, name),
+            component,
+            digest,
+            compiled,
+            description,
+            dialer,
+            logs,
+            values,
+            stores,
+            files,
+            directories,
+            triggers,
+            parts,
+        } = pod;
+        let mut described = vec![(component, Objects::from(values), stores)];
+        let mut accesses = Vec::new();
+        for part in parts {
+            described.push((part.component, Objects::from(part.values), part.stores));
+            accesses.push(Access::new(part.dialer, part.logs, part.directories));
+        }
+        let outside = PodOutside {
+            pod: id.to_owned(),
+            files: Mutex::new(files),
+            own: Access::new(dialer, logs, directories),
+            parts: accesses,
+        };
+        let given = described.iter().map(|(component, objects, stores)| Given {
+            component,
+            objects,
+            stores,
+        });
+        let order = Order {
+            id: &ServiceId::new(namespace, name),
+            label,
+            fields: Fields::Pod,
+            given: given.collect(),
+            triggers,
+            outside: &outside,
+        };
+        let components = order.given.iter().map(|it| it.component);
+        let unsupported = components.flat_map(shoal_api::pod::unsupported).collect();
+        let places = (0..order.given.len()).collect();
+        let supply = Brought(Compiled::new(compiled, digest, description, places));
+        let (furnished, supplied) = self.assembler.bring(&order, &[0], &supply, unsupported).await?;
+        let compiled = supplied.roots.into_iter().next();
+        make(
+            &order,
+            furnished,
+            compiled.ok_or_else(|| ServiceError::Manifest(Vec::new()))?,
+        )
+    }
+}
+
+impl Serving {
+    /// Answers requests, where it does.
+    pub fn handler(&self) -> Option<Arc<dyn Handler>> {
+        self.http.clone().map(|it| it as _)
+    }
+
+    /// Makes an instance and throws it away: one that can't start should not wait for its first request to say so.
+    ///
+    /// # Errors
+    ///
+    /// What ended its start.
+    pub fn try_start(&self) -> impl Future<Output = Result<(), Fault>> + Send + 'static {
+        let component = self.http.clone();
+        async move {
+            match component {
+                Some(component) => component.try_start().await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Starts its triggers, until they are shut down or dropped.
+    pub fn start(&self) -> Triggers {
+        let component = self.events.iter();
+        let components = component.map(|it| (self.component.clone(), Arc::clone(it)));
+        let (namespace, service) = &self.service;
+        triggers::start((namespace, service), &self.planned, &components.collect())
+    }
+
+    /// What it has used, and uses now.
+    pub fn usage(&self) -> Usage {
+        self.unit.usage()
+    }
+}
+
+impl Due {
+    /// Calls it, for now.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not go well.
+    pub async fn run(&self) -> Result<(), Failed> {
+        let now = schedule::Timestamp::now();
+        self.component.handle(schedule::event(&self.trigger, now)).await
+    }
+
+    /// What it has used, and uses now.
+    pub fn usage(&self) -> Usage {
+        self.component.unit.usage()
+    }
+}
