@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use serde_json::json;
-use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Protocol, validate};
+use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Ports, Protocol, validate};
 use shoal_service::{Folder, Mount};
 
 /// A folder, from `--dir`.
@@ -13,7 +13,7 @@ pub(crate) struct Dir(pub(crate) Mount);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Allow {
     host: String,
-    port: u16,
+    ports: Ports,
     protocol: Protocol,
 }
 
@@ -40,10 +40,10 @@ pub(crate) fn dir(text: &str) -> Result<Dir, String> {
     }))
 }
 
-/// `HOST:PORT`, `[ADDRESS]:PORT/udp`.
+/// `HOST:PORT`, `HOST:PORT-PORT`, `*:PORT`, `[ADDRESS]:PORT/udp`.
 pub(crate) fn allow(text: &str) -> Result<Allow, String> {
     let wanted = || {
-        format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443 or [::1]:53/udp")
+        format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443, *:443, db:8000-8999 or [::1]:53/udp")
     };
     let (rest, protocol) = match text.rsplit_once('/') {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
@@ -56,13 +56,13 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
         .strip_prefix('[')
         .and_then(|it| it.strip_suffix(']'))
         .unwrap_or(host);
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wanted)?;
+    let ports = port.parse().ok().filter(|it: &Ports| !it.is_empty()).ok_or_else(wanted)?;
     if host.is_empty() {
         return Err(wanted());
     }
     Ok(Allow {
         host: host.to_owned(),
-        port,
+        ports,
         protocol,
     })
 }
@@ -71,7 +71,7 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
 pub(crate) fn network(allow: &[Allow], private: bool) -> Capabilities {
     let rule = |it: &Allow| OutboundRule {
         host: it.host.clone(),
-        ports: vec![it.port],
+        ports: vec![it.ports],
         protocols: vec![it.protocol],
         allow_private: private || it.host == "localhost" || it.host.ends_with(".localhost"),
     };

@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use shoal_api::{OutboundRule, Protocol, WasmService, redis};
+use shoal_api::{OutboundRule, Ports, Protocol, WasmService, redis};
 
 use crate::meta;
 
@@ -71,11 +71,18 @@ fn granted(rule: &OutboundRule) -> NetworkPolicyEgressRule {
         Protocol::Udp => "UDP",
     };
     let protocols = rule.protocols.iter().map(protocol);
-    let ports = protocols.flat_map(|it| rule.ports.iter().map(move |number| port(it, i32::from(*number))));
+    let ports = protocols.flat_map(|it| rule.ports.iter().map(move |ports| range(it, *ports)));
     NetworkPolicyEgressRule {
         ports: Some(ports.collect()),
         // A name may be any address.
         to: peer(&rule.host).map(|it| vec![it]),
+    }
+}
+
+fn range(protocol: &str, ports: Ports) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        end_port: (ports.last > ports.first).then_some(i32::from(ports.last)),
+        ..port(protocol, i32::from(ports.first))
     }
 }
 

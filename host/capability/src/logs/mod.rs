@@ -38,4 +38,10 @@ pub trait LogSink: Send + Sync {
     /// `bytes` of output were thrown away since this was last called, which happens at most once a second: the component printed
     /// more than `limits.logRate` allows.
     fn dropped(&self, bytes: u64);
+
+    /// The host says why something was refused to the component, or failed outside of it. It is in the host's own log too, so a log that
+    /// the same people read has nothing to do here.
+    fn note(&self, text: &str) {
+        let _ = text;
+    }
 }
