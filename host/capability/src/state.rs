@@ -3,7 +3,7 @@
 
 use crate::clocks::Clocks;
 use crate::network::{self, Hooks, Outbound};
-use crate::{CallContext, Grants, RequestId};
+use crate::{CallContext, Grants, Hold, RequestId};
 use shoal_engine::{Bounded, Limiter};
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ pub struct State {
 pub(crate) struct Part {
     pub(crate) clocks: Clocks,
     pub(crate) hooks: Hooks,
+    hold: Hold,
     /// Made when the guest first uses standard streams, files or sockets, which many never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -51,6 +52,7 @@ impl Part {
         Self {
             clocks: Clocks::new(grants.clock_resolution),
             hooks: Hooks::new(grants, request),
+            hold: Hold::default(),
             wasi: None,
         }
     }
@@ -69,7 +71,7 @@ impl Part {
     pub(crate) fn wasi(&mut self) -> &mut WasiCtx {
         let wasi = match &mut self.wasi {
             Some(wasi) => wasi,
-            none => none.insert(Box::new(Wasi::new(&mut self.hooks))),
+            none => none.insert(Box::new(Wasi::new(&mut self.hooks, self.hold))),
         };
         &mut wasi.context
     }
@@ -130,6 +132,11 @@ impl State {
         self.root.hooks.context = context;
     }
 
+    /// Says what happens when the instance prints more than its log takes, before it prints for the first time.
+    pub fn set_hold(&mut self, hold: Hold) {
+        self.root.hold = hold;
+    }
+
     /// Handles to host resources.
     pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
@@ -155,6 +162,7 @@ impl State {
                     let grants = root.grants().linked.get(at).cloned().unwrap_or_default();
                     let mut part = Part::new(grants, root.hooks.request);
                     part.hooks.context = root.hooks.context.clone();
+                    part.hold = root.hold;
                     Box::new(part)
                 })
             }
@@ -196,14 +204,14 @@ impl Bounded for State {
 }
 
 impl Wasi {
-    fn new(hooks: &mut Hooks) -> Self {
+    fn new(hooks: &mut Hooks, hold: Hold) -> Self {
         let request = Arc::new(AtomicU64::new(hooks.request.0));
         let mut builder = WasiCtx::builder();
         if let Some(outbound) = hooks.outbound() {
             network::connect(&mut builder, outbound);
         }
         let grants = hooks.grants();
-        grants.streams.connect(&mut builder, &request);
+        grants.streams.connect(&mut builder, hold, &request);
         let mut context = builder.build();
         *context.filesystem() = grants.filesystem.clone();
         Self { context, request }
