@@ -2,28 +2,20 @@
 
 use crate::cache::Cache;
 use crate::scope::Scope;
+use crate::users::Users;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use shoal_api::WasmService;
 use shoal_plan::{Destination, ServiceName};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The callers of a scope, by the Service that their grants may name.
 #[derive(Debug)]
 pub(crate) struct Callees {
     scope: Scope,
-    known: Mutex<Known>,
-}
-
-/// A WasmService, by namespace and name.
-type Caller = (String, String);
-
-#[derive(Debug, Default)]
-struct Known {
-    callers: HashMap<ServiceName, HashSet<Caller>>,
-    callees: HashMap<Caller, BTreeSet<ServiceName>>,
+    known: Mutex<Users<ServiceName>>,
 }
 
 impl Callees {
@@ -34,34 +26,14 @@ impl Callees {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Users<ServiceName>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers which Services a WasmService may call; none once it goes.
     pub(crate) fn calls(&self, namespace: &str, name: &str, wanted: &BTreeSet<ServiceName>) {
-        let mut known = self.known();
         let caller = (namespace.to_owned(), name.to_owned());
-        let before = if wanted.is_empty() {
-            known.callees.remove(&caller)
-        } else {
-            known.callees.insert(caller.clone(), wanted.clone())
-        };
-        for gone in before.unwrap_or_default().difference(wanted) {
-            if let Some(callers) = known.callers.get_mut(gone) {
-                callers.remove(&caller);
-                if callers.is_empty() {
-                    known.callers.remove(gone);
-                }
-            }
-        }
-        for callee in wanted {
-            known
-                .callers
-                .entry(callee.clone())
-                .or_default()
-                .insert(caller.clone());
-        }
+        self.known().uses(caller, wanted.clone());
     }
 
     /// Those to look at again since this Service changed, came or went.
@@ -71,7 +43,7 @@ impl Callees {
             name: service.name_any(),
         };
         let known = self.known();
-        let callers = known.callers.get(&name).into_iter().flatten();
+        let callers = known.of(&name);
         callers
             .map(|(namespace, name)| ObjectRef::new(name).within(namespace))
             .collect()
@@ -139,8 +111,7 @@ mod tests {
         assert_eq!(callers("data", "redis"), named(&["cart"]));
         assert_eq!(callers("shop", "api"), named(&[]));
         callees.calls("shop", "cart", &BTreeSet::new());
-        let known = callees.known();
-        assert!(known.callers.is_empty() && known.callees.is_empty());
+        assert!(callees.known().is_empty());
     }
 
     #[test]

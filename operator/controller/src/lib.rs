@@ -31,6 +31,7 @@ mod run;
 mod scenarios;
 mod scope;
 mod uninstall;
+mod users;
 
 pub use options::Command;
 

@@ -4,6 +4,7 @@
 use crate::cache::Touched;
 use crate::error::{Error, code};
 use crate::scope::Scope;
+use crate::users::{User, Users};
 use futures::{StreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shoal_api::WasmService;
 use shoal_plan::{Reference, ReferenceKind, Referred};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,8 +33,7 @@ pub(crate) struct ReferredObjects {
 #[derive(Default)]
 struct Known {
     states: HashMap<Key, (Option<String>, Referred)>,
-    users: HashMap<Key, HashSet<String>>,
-    used: HashMap<(String, String), BTreeSet<Reference>>,
+    users: Users<Key>,
 }
 
 impl ReferredObjects {
@@ -85,39 +85,25 @@ impl ReferredObjects {
     /// Something was seen at that version: who has to know.
     fn changed(&self, key: &Key, version: Option<String>) -> Vec<ObjectRef<WasmService>> {
         let mut known = self.known();
-        let Some(users) = known.users.get(key).cloned() else {
+        let users: Vec<_> = known.users.of(key).cloned().collect();
+        if users.is_empty() {
             return Vec::new();
-        };
+        }
         if known.states.get(key).is_some_and(|(seen, _)| *seen == version) {
             return Vec::new();
         }
         known.states.remove(key);
-        let reference = |user: String| ObjectRef::new(&user).within(&key.0);
+        let reference = |(namespace, name): User| ObjectRef::new(&name).within(&namespace);
         users.into_iter().map(reference).collect()
     }
 
     /// Remembers what a service refers to.
     pub(crate) fn uses(&self, namespace: &str, service: &str, wanted: &BTreeSet<Reference>) {
-        let mut known = self.known();
         let user = (namespace.to_owned(), service.to_owned());
-        let before = if wanted.is_empty() {
-            known.used.remove(&user)
-        } else {
-            known.used.insert(user, wanted.clone())
-        };
-        for gone in before.unwrap_or_default().difference(wanted) {
-            let key = (namespace.to_owned(), gone.clone());
-            if let Some(users) = known.users.get_mut(&key) {
-                users.remove(service);
-                if users.is_empty() {
-                    known.users.remove(&key);
-                    known.states.remove(&key);
-                }
-            }
-        }
-        for reference in wanted {
-            let key = (namespace.to_owned(), reference.clone());
-            known.users.entry(key).or_default().insert(service.to_owned());
+        let keys = wanted.iter().map(|it| (namespace.to_owned(), it.clone()));
+        let mut known = self.known();
+        for unused in known.users.uses(user, keys.collect()) {
+            known.states.remove(&unused);
         }
     }
 
