@@ -125,29 +125,21 @@ impl Registry {
         };
         let keyring = pull_secrets::keyring(&self.client, service).await?;
         let repository = format!("{}/{}", reference.registry(), reference.repository());
-        let logins = keyring
-            .lookup(&repository)
-            .into_iter()
-            .map(CredentialSource::Login);
-        let mut sources: Vec<_> = logins.take(MOST_LOGINS).collect();
-        if sources.is_empty() {
-            sources.push(CredentialSource::Anonymous);
-        }
+        let logins = keyring.lookup(&repository).into_iter().take(MOST_LOGINS);
+        let mut sources = logins.map(CredentialSource::Login);
+        let mut credentials = sources.next().unwrap_or(CredentialSource::Anonymous);
         // Never closed.
         let _turn = self.turns.acquire().await;
-        let mut resolved = Err(ArtifactError::NotCached {
-            reference: image.to_owned(),
-        });
-        for credentials in sources {
+        loop {
             let transport = Transport {
                 credentials,
                 ..self.transport.clone()
             };
-            resolved = shoal_artifact::resolve(&reference, &transport).await;
-            if resolved.is_ok() {
-                break;
+            let resolved = shoal_artifact::resolve(&reference, &transport).await;
+            match sources.next() {
+                Some(next) if resolved.is_err() => credentials = next,
+                _ => return Ok(resolved.map(|digest| digest.to_string())),
             }
         }
-        Ok(resolved.map(|digest| digest.to_string()))
     }
 }
