@@ -174,50 +174,56 @@ where
         + Sync
         + 'static,
 {
-    let (store, writer) = reflector::store();
     let names = Names::default();
     let index = Arc::clone(&names);
     let ours = format!("{}={}", labels::MANAGED_BY, labels::OPERATOR);
-    let objects = watcher(
-        scope.api::<K>(client.clone()),
-        watcher::Config::default().labels(&ours),
-    )
-    .default_backoff()
-    .modify(slim)
-    .reflect(writer)
-    .touched_objects();
-    let touched = objects.filter_map(move |object| {
-        let touched = match object {
-            Ok(object) => touched(&object, &index),
-            Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), "watch: {error}");
-                None
-            }
-        };
-        std::future::ready(touched)
+    let config = watcher::Config::default().labels(&ours);
+    let (store, touched) = look(client, scope, config, slim, move |object| {
+        touched(object, &index).into_iter().collect()
     });
-    streams.push(touched.boxed());
+    streams.push(touched);
     (store, names)
 }
 
 fn watch_services(client: &Client, scope: &Scope, callees: &Arc<Callees>) -> (Store<Service>, Touched) {
-    let (store, writer) = reflector::store();
     let (names, callees) = (Names::default(), Arc::clone(callees));
-    let objects = watcher(scope.api::<Service>(client.clone()), watcher::Config::default())
+    look(client, scope, watcher::Config::default(), slim, move |service| {
+        let owner = touched(service, &names).filter(|_| is_ours(service));
+        owner.into_iter().chain(callees.callers(service)).collect()
+    })
+}
+
+/// Watches objects, and says of each which services have to be looked at again.
+fn look<K>(
+    client: &Client,
+    scope: &Scope,
+    config: watcher::Config,
+    slim: fn(&mut K),
+    mut touched: impl FnMut(&K) -> Vec<ObjectRef<WasmService>> + Send + 'static,
+) -> (Store<K>, Touched)
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let objects = watcher(scope.api::<K>(client.clone()), config)
         .default_backoff()
         .modify(slim)
         .reflect(writer)
         .touched_objects();
     let touched = objects.flat_map(move |object| {
-        let mut services = Vec::new();
-        match object {
-            Ok(object) => {
-                services.extend(touched(&object, &names).filter(|_| is_ours(&object)));
-                services.extend(callees.callers(&object));
+        stream::iter(match object {
+            Ok(object) => touched(&object),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), "watch: {error}");
+                Vec::new()
             }
-            Err(error) => tracing::warn!(kind = "Service", "watch: {error}"),
-        }
-        stream::iter(services)
+        })
     });
     (store, touched.boxed())
 }
