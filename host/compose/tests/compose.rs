@@ -222,20 +222,31 @@ const STREAMS: &str = r#"
 const SINK: &str = r#"(alias outer 1 $s (type $s')) (export "stream" (type $t (eq $s'))) (type $o (own $t))
     (export "put" (func (param "to" $o)))"#;
 
-#[test]
-fn handles_of_the_host_can_be_handed_on_where_they_carry_no_authority() {
+/// A component, and the one that it hands handles of the host to. Both have `host` among their imports.
+fn two_that_hand_on(host: &str, sink: &str) -> (String, String) {
     let web = format!(
-        r#"(component {STREAMS} {ENVIRONMENT} (import "a:b/sink" (instance $sink {SINK}))
+        r#"(component {host} {ENVIRONMENT} (import "a:b/sink" (instance $sink {sink}))
             (alias export $sink "put" (func $f)) (export "put" (func $f)))"#
     );
     let lib = format!(
-        r#"(component {STREAMS} {ENVIRONMENT} (import "x:y/z" (instance $sink {SINK})) (export "a:b/sink" (instance $sink)))"#
+        r#"(component {host} {ENVIRONMENT} (import "x:y/z" (instance $sink {sink})) (export "a:b/sink" (instance $sink)))"#
     );
+    (web, lib)
+}
+
+/// What is left to import once they are composed.
+fn imports_of_two(web: &str, lib: &str) -> Vec<String> {
     let sources = [
-        source("web", &web, &[("a:b/sink", "lib")]),
-        source("lib", &lib, &[]),
+        source("web", web, &[("a:b/sink", "lib")]),
+        source("lib", lib, &[]),
     ];
-    let (imports, _) = run("web", &sources).expect("it composes");
+    run("web", &sources).expect("it composes").0
+}
+
+#[test]
+fn handles_of_the_host_can_be_handed_on_where_they_carry_no_authority() {
+    let (web, lib) = two_that_hand_on(STREAMS, SINK);
+    let imports = imports_of_two(&web, &lib);
     assert!(
         imports.contains(&"wasi:io/streams@0.2.6".to_owned()),
         "{imports:?}"
@@ -270,18 +281,8 @@ const FILES: &str = r#"
 #[test]
 fn shared_interfaces_may_have_times_of_clocks_that_each_part_has_its_own_of() {
     let sink = SINK.replace("stream", "descriptor");
-    let web = format!(
-        r#"(component {FILES} {ENVIRONMENT} (import "a:b/sink" (instance $sink {sink}))
-            (alias export $sink "put" (func $f)) (export "put" (func $f)))"#
-    );
-    let lib = format!(
-        r#"(component {FILES} {ENVIRONMENT} (import "x:y/z" (instance $sink {sink})) (export "a:b/sink" (instance $sink)))"#
-    );
-    let sources = [
-        source("web", &web, &[("a:b/sink", "lib")]),
-        source("lib", &lib, &[]),
-    ];
-    let (imports, _) = run("web", &sources).expect("it composes");
+    let (web, lib) = two_that_hand_on(FILES, &sink);
+    let imports = imports_of_two(&web, &lib);
     let of = |name: &str| imports.iter().filter(|it| it.contains(name)).collect::<Vec<_>>();
     assert_eq!(of("wasi:io/files"), ["wasi:io/files@0.2.6"]);
     for clock in [
@@ -295,11 +296,7 @@ fn shared_interfaces_may_have_times_of_clocks_that_each_part_has_its_own_of() {
         );
     }
     // Other versions of the same interfaces.
-    let sources = [
-        source("web", &web, &[("a:b/sink", "lib")]),
-        source("lib", &lib.replace("@0.2.6", "@0.2.3"), &[]),
-    ];
-    let (imports, _) = run("web", &sources).expect("it composes");
+    let imports = imports_of_two(&web, &lib.replace("@0.2.6", "@0.2.3"));
     assert!(
         imports.contains(&"p1-wasi:clocks/wall-clock@0.2.3".to_owned()),
         "{imports:?}"
