@@ -41,7 +41,7 @@ pub struct Limits {
     #[serde(default = "outbound_connections")]
     #[schemars(range(min = 0, max = 1024))]
     pub outbound_connections: u32,
-    /// Bytes per second of standard output and error together; more is dropped and counted.
+    /// Bytes per second of standard output and error together. At more, a program waits; for others it is dropped and counted.
     #[serde(default = "log_rate")]
     #[x_kube(validation = rules::quantity("0", "1Gi"))]
     pub log_rate: Quantity,

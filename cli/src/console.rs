@@ -1,5 +1,5 @@
-//! The one writer of standard output and error. Events wait for a thread of its own, since those who send them may run guests and
-//! must not wait for a slow terminal; results are written by the command itself.
+//! The one writer of standard output and error. Events wait for a thread of its own, since threads that send them may run guests and
+//! must not wait for a slow terminal; guests wait where there is no room (`logs`). Results are written by the command itself.
 
 use crate::Outcome;
 use crate::event::{Event, Message, Origin, Stream};
@@ -7,14 +7,19 @@ use crate::failure::Failure;
 use crate::output::{Format, Paint};
 use crate::progress::Bars;
 use serde::Serialize;
+use shoal_service::Hold;
 use std::io::{self, ErrorKind, Write};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Bytes of events that wait to be written; more are dropped and counted.
 const MAX_WAITING: usize = 8 << 20;
+/// From here on guests that print wait for the reader.
+const HOLD: usize = MAX_WAITING / 2;
 /// How long the end of the program waits for somebody to read what was written before.
 const CLOSE: Duration = Duration::from_secs(2);
 
@@ -30,6 +35,27 @@ struct Queue {
     sender: Sender<Item>,
     waiting: AtomicUsize,
     lost: AtomicU64,
+    /// The reader has read nothing for so long that no answer waits for it any more.
+    is_unread: AtomicBool,
+    /// Which guests wait for room.
+    room: Notify,
+}
+
+impl Queue {
+    fn has_room(&self, hold: Hold) -> bool {
+        let unread = hold == Hold::WhileRead && self.is_unread.load(Ordering::SeqCst);
+        unread || self.waiting.load(Ordering::SeqCst) < HOLD
+    }
+
+    /// So much was written; answers how many events were dropped meanwhile.
+    fn written(&self, bytes: usize) -> u64 {
+        let before = self.waiting.fetch_sub(bytes, Ordering::SeqCst);
+        self.is_unread.store(false, Ordering::SeqCst);
+        if before.saturating_sub(bytes) < HOLD {
+            self.room.notify_waiters();
+        }
+        self.lost.swap(0, Ordering::Relaxed)
+    }
 }
 
 enum Item {
@@ -54,6 +80,8 @@ impl Console {
             sender,
             waiting: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
+            is_unread: AtomicBool::new(false),
+            room: Notify::new(),
         });
         let console = Self {
             format,
@@ -68,13 +96,7 @@ impl Console {
         };
         let queue = Arc::downgrade(&console.queue);
         std::thread::spawn(move || {
-            let written = |bytes: usize| match queue.upgrade() {
-                Some(queue) => {
-                    queue.waiting.fetch_sub(bytes, Ordering::Relaxed);
-                    queue.lost.swap(0, Ordering::Relaxed)
-                }
-                None => 0,
-            };
+            let written = |bytes| queue.upgrade().map_or(0, |queue| queue.written(bytes));
             writer.work(&receiver, written);
         });
         console
@@ -84,14 +106,38 @@ impl Console {
     pub(crate) fn send(&self, event: Event) {
         let bytes = event.size();
         let chatter = matches!(event, Event::Log { .. } | Event::Message(_));
-        let waiting = self.queue.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let waiting = self.queue.waiting.fetch_add(bytes, Ordering::SeqCst);
         if chatter && waiting + bytes > MAX_WAITING {
-            self.queue.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.queue.waiting.fetch_sub(bytes, Ordering::SeqCst);
             self.queue.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
         // The other end is gone only where its thread was: then nobody can be told.
         let _ = self.queue.sender.send(Item::Event(Box::new(event)));
+    }
+
+    /// Whether a guest may print now.
+    pub(crate) fn has_room(&self, hold: Hold) -> bool {
+        self.queue.has_room(hold)
+    }
+
+    /// Waits until a guest may print.
+    pub(crate) async fn room(self, hold: Hold) {
+        loop {
+            let mut woken = pin!(self.queue.room.notified());
+            // From here on no call is missed.
+            woken.as_mut().enable();
+            if self.has_room(hold) {
+                return;
+            }
+            woken.await;
+        }
+    }
+
+    /// No answer waits for the reader any more, until it reads again.
+    pub(crate) fn give_up(&self) {
+        self.queue.is_unread.store(true, Ordering::SeqCst);
+        self.queue.room.notify_waiters();
     }
 
     /// Prints what a command was asked for: `text` for people, `value` for programs.
@@ -198,7 +244,7 @@ impl Writer {
 
 /// The log of one component, on the console.
 pub(crate) struct Log {
-    console: Console,
+    pub(crate) console: Console,
     origin: Arc<Origin>,
 }
 
@@ -231,5 +277,53 @@ impl Log {
             bytes,
             reason: "limits.logRate",
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody writes what it is sent.
+    fn unread() -> (Console, Receiver<Item>) {
+        let (sender, receiver) = channel();
+        let queue = Queue {
+            sender,
+            waiting: AtomicUsize::new(0),
+            lost: AtomicU64::new(0),
+            is_unread: AtomicBool::new(false),
+            room: Notify::new(),
+        };
+        let console = Console {
+            format: Format::Json,
+            bars: Bars::new(Format::Json),
+            queue: Arc::new(queue),
+        };
+        (console, receiver)
+    }
+
+    #[tokio::test]
+    async fn guests_wait_for_a_reader_and_an_answer_goes_on_without_one() {
+        let (console, _receiver) = unread();
+        let log = Log::new(console.clone(), "greeter", "web");
+        let line = vec![b'x'; 1 << 20];
+        let mut printed = 0;
+        while console.has_room(Hold::WhileRead) {
+            log.line(Stream::Stdout, String::new(), &line);
+            printed += 1;
+        }
+        assert_eq!(printed, 4);
+        console.give_up();
+        console.clone().room(Hold::WhileRead).await;
+        assert!(!console.has_room(Hold::UntilDeadline));
+        while console.queue.lost.load(Ordering::Relaxed) == 0 {
+            log.line(Stream::Stdout, String::new(), &line);
+        }
+        let waiting = console.queue.waiting.load(Ordering::SeqCst);
+        assert!(waiting <= MAX_WAITING, "{waiting}");
+        let waits = tokio::spawn(console.clone().room(Hold::UntilDeadline));
+        assert_eq!(console.queue.written(waiting), 1, "one was lost");
+        waits.await.unwrap();
+        assert!(console.has_room(Hold::WhileRead) && !console.queue.is_unread.load(Ordering::SeqCst));
     }
 }

@@ -3,7 +3,7 @@
 use crate::console::{Console, Log};
 use crate::event::{self, Event, Message};
 use serde_json::Value;
-use shoal_service::{LogSink, Logs, RequestId, Stream};
+use shoal_service::{Hold, Line, LogSink, Logs, Room, Stream};
 use std::fmt::Debug;
 use std::sync::Arc;
 use tracing::field::{Field, Visit};
@@ -22,12 +22,24 @@ impl Logs for ConsoleLogs {
 }
 
 impl LogSink for Log {
-    fn line(&self, stream: Stream, request: RequestId, line: &[u8]) {
-        let stream = match stream {
+    fn line(&self, line: Line<'_>) {
+        let stream = match line.stream {
             Stream::Stdout => event::Stream::Stdout,
             Stream::Stderr => event::Stream::Stderr,
         };
-        Log::line(self, stream, request.to_string(), line);
+        Log::line(self, stream, line.request.to_string(), line.bytes);
+    }
+
+    fn has_room(&self, _: Stream, hold: Hold) -> bool {
+        self.console.has_room(hold)
+    }
+
+    fn room(&self, _: Stream, hold: Hold) -> Room {
+        Box::pin(self.console.clone().room(hold))
+    }
+
+    fn give_up(&self, _: Stream) {
+        self.console.give_up();
     }
 
     fn dropped(&self, bytes: u64) {

@@ -33,7 +33,7 @@ pub use error::CapabilityError;
 pub use filesystem::{Folder, Mount};
 pub use grants::{Grants, GrantsBuilder};
 pub use link::{Import, link};
-pub use logs::{LogSink, RequestId, Stream};
+pub use logs::{Hold, Line, LogSink, RequestId, Room, Stream};
 pub use messaging::{Channel, Sending};
 pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
 pub use preview1::link_module;

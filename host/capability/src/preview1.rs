@@ -2,7 +2,7 @@
 
 use crate::clocks::Started;
 use crate::state::MAX_HANDLES;
-use crate::{CapabilityError, Grants, RequestId, State, random};
+use crate::{CapabilityError, Grants, Hold, RequestId, State, random};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use wasmtime::Linker;
@@ -42,7 +42,7 @@ fn exit_code(code: u32) -> i32 {
 }
 
 /// What one instance holds.
-pub(crate) fn context(grants: &Grants, request: RequestId) -> WasiP1Ctx {
+pub(crate) fn context(grants: &Grants, hold: Hold, request: RequestId) -> WasiP1Ctx {
     let mut builder = WasiCtx::builder();
     let clocks = Started::new(grants.clock_resolution);
     builder
@@ -53,7 +53,7 @@ pub(crate) fn context(grants: &Grants, request: RequestId) -> WasiP1Ctx {
         .max_random_size(random::MAX_BYTES);
     grants
         .streams
-        .connect(&mut builder, &Arc::new(AtomicU64::new(request.0)));
+        .connect(&mut builder, hold, &Arc::new(AtomicU64::new(request.0)));
     let mut context = builder.build_p1();
     let view = context.ctx();
     *view.ctx.filesystem() = grants.filesystem.clone();

@@ -4,7 +4,7 @@
 use crate::clocks::Clocks;
 use crate::network::{self, Hooks, Outbound};
 use crate::random::Seed;
-use crate::{CallContext, Grants, RequestId, preview1};
+use crate::{CallContext, Grants, Hold, RequestId, preview1};
 use shoal_engine::{Bounded, Limiter};
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub(crate) struct Part {
     pub(crate) clocks: Clocks,
     pub(crate) seed: Seed,
     pub(crate) hooks: Hooks,
+    hold: Hold,
     /// Made when the guest first uses standard streams, files or sockets, which many never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -57,6 +58,7 @@ impl Part {
             clocks: Clocks::new(grants.clock_resolution),
             seed: Seed::default(),
             hooks: Hooks::new(grants, request),
+            hold: Hold::default(),
             wasi: None,
         }
     }
@@ -75,7 +77,7 @@ impl Part {
     pub(crate) fn wasi(&mut self) -> &mut WasiCtx {
         let wasi = match &mut self.wasi {
             Some(wasi) => wasi,
-            none => none.insert(Box::new(Wasi::new(&mut self.hooks))),
+            none => none.insert(Box::new(Wasi::new(&mut self.hooks, self.hold))),
         };
         &mut wasi.context
     }
@@ -137,6 +139,11 @@ impl State {
         self.root.hooks.context = context;
     }
 
+    /// Says what happens when the instance prints more than its log takes, before it prints for the first time.
+    pub fn set_hold(&mut self, hold: Hold) {
+        self.root.hold = hold;
+    }
+
     /// Handles to host resources.
     pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
@@ -162,6 +169,7 @@ impl State {
                     let grants = root.grants().linked.get(at).cloned().unwrap_or_default();
                     let mut part = Part::new(grants, root.hooks.request);
                     part.hooks.context = root.hooks.context.clone();
+                    part.hold = root.hold;
                     Box::new(part)
                 })
             }
@@ -172,7 +180,7 @@ impl State {
     /// What a core module of preview 1 holds.
     pub(crate) fn preview1(&mut self) -> &mut WasiP1Ctx {
         let Self { root, preview1, .. } = self;
-        preview1.get_or_insert_with(|| Box::new(preview1::context(root.grants(), root.hooks.request)))
+        preview1.get_or_insert_with(|| Box::new(preview1::context(root.grants(), root.hold, root.hooks.request)))
     }
 
     /// The network of a part; none where none was granted.
@@ -209,14 +217,14 @@ impl Bounded for State {
 }
 
 impl Wasi {
-    fn new(hooks: &mut Hooks) -> Self {
+    fn new(hooks: &mut Hooks, hold: Hold) -> Self {
         let request = Arc::new(AtomicU64::new(hooks.request.0));
         let mut builder = WasiCtx::builder();
         if let Some(outbound) = hooks.outbound() {
             network::connect(&mut builder, outbound);
         }
         let grants = hooks.grants();
-        grants.streams.connect(&mut builder, &request);
+        grants.streams.connect(&mut builder, hold, &request);
         let mut context = builder.build();
         *context.filesystem() = grants.filesystem.clone();
         Self { context, request }

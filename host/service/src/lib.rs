@@ -58,7 +58,8 @@ pub use values::Objects;
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{
-    Denied, Dialer, Folder, Grant, LogSink, Mount, Origin, Reason, RequestId, Stream, admit, link_entry,
+    Denied, Dialer, Folder, Grant, Hold, Line, LogSink, Mount, Origin, Reason, RequestId, Room, Stream,
+    admit, link_entry,
 };
 pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
 pub use shoal_trigger::event::{Counts, Failed, Tally};

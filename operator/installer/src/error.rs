@@ -134,6 +134,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A value of the command line.
+    #[error("--cache-size {0}: it is no size; write a whole number and a unit, such as 10Gi or 500M")]
+    CacheSize(String),
     /// Another one is at work.
     #[error("another installer is at work on this node (it holds {path}): it ends by itself, or with its pod", path = .0.display())]
     Busy(PathBuf),

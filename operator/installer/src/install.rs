@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cache_size;
 use crate::config::{self, Change};
 use crate::error::Error;
 use crate::files::NodeTree;
@@ -224,7 +225,13 @@ impl Work<'_> {
             }
         };
         passed("restart");
-        let replaced = payload::replace_daemons(&self.options.bin);
+        let resized = cache_size::put(self.options.cache_size.as_deref(), &mut self.state.cache_size)?;
+        let mut replaced = payload::replace_daemons(&self.options.bin);
+        if resized {
+            // It reads the size when it starts.
+            replaced += payload::restart_daemons(&self.options.bin);
+            self.state.save()?;
+        }
         if replaced > 0 {
             eprintln!("shoal-installer: the keeper starts the daemon of this version; pods live on");
         }

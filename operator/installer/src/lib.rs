@@ -12,6 +12,7 @@
 //! Once the program has entered the node's root (`--host-root`), paths are the node's. Readiness is an exec probe,
 //! `shoal-installer ready`. docs/installer.md has what changes on a node.
 
+pub mod cache_size;
 mod canary;
 pub mod config;
 mod cri;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shoal_installer::cache_size::cache_size;
 use shoal_installer::error::Error;
 use shoal_installer::install::{Plan, check, install};
 use shoal_installer::lock::{is_ready, say_ready, unsay_ready};
@@ -82,6 +83,9 @@ struct Flags {
     /// A further key of the runtime's table, as KEY=VALUE of TOML. Can be given several times.
     #[arg(long = "runtime-option", env = "SHOAL_RUNTIME_OPTIONS", value_delimiter = ';')]
     runtime_options: Vec<String>,
+    /// How large the node's cache of components may become, such as 20Gi; 10Gi unless it is said.
+    #[arg(long, env = "SHOAL_CACHE_SIZE", default_value = "", hide_default_value = true)]
+    cache_size: String,
     /// How many seconds containerd may take to come back, and the canary to run, each.
     #[arg(long, env = "SHOAL_TIMEOUT", default_value_t = 90)]
     timeout: u64,
@@ -121,6 +125,7 @@ impl Flags {
             runtime_options: options
                 .map(|option| runtime_option(option))
                 .collect::<Result<_, _>>()?,
+            cache_size: cache_size(&self.cache_size)?,
             patience: Duration::from_secs(self.timeout),
         })
     }

@@ -24,6 +24,8 @@ pub struct Options {
     pub sandboxer: Option<Sandboxer>,
     /// Further keys of the runtime's table.
     pub runtime_options: Vec<(String, Value)>,
+    /// How large the node's cache may become, such as `10Gi`; none leaves that to the shim.
+    pub cache_size: Option<String>,
     /// How long containerd may take to come back, and the canary to run, each.
     pub patience: std::time::Duration,
 }

@@ -183,6 +183,15 @@ pub(crate) fn replace_daemons(bin: &Path) -> usize {
     running.len()
 }
 
+/// Ends the daemons that run: their keeper starts one of the current version in their place, and pods live on.
+pub(crate) fn restart_daemons(bin: &Path) -> usize {
+    let running = daemons(bin);
+    for daemon in &running {
+        processes::signal(*daemon, Signal::KILL);
+    }
+    running.len()
+}
+
 /// The daemons of any version.
 pub(crate) fn daemons(bin: &Path) -> Vec<rustix::process::Pid> {
     let daemons: Vec<PathBuf> = versions(bin).iter().map(|folder| folder.join(DAEMON)).collect();

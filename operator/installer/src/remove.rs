@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
+use crate::cache_size;
 use crate::canary;
 use crate::config;
 use crate::cri::{Cri, ListPods, Pod, Pods};
@@ -23,7 +24,7 @@ use crate::{lock, payload, processes};
 
 /// What the shim has on a node beside its programs. What else lies there belongs to whoever put it there.
 const FOLDERS: [&str; 4] = ["cache", "incoming", "workers", "log"];
-const ROOT: &str = "/var/lib/shoal";
+pub(crate) const ROOT: &str = "/var/lib/shoal";
 const RUN: &str = "/run/shoal";
 /// Of the daemon, to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,6 +64,7 @@ pub async fn remove(options: &Options, force: bool) -> Result<(), Error> {
     end_daemon(&options.bin).await;
     passed("daemon");
     payload::unlink(&options.bin, &options::link_folders(&work.known.path))?;
+    cache_size::put(None, &mut work.state.cache_size)?;
     remove_files(&options.bin)?;
     passed("files");
     Ok(())

@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) restart: bool,
     /// The link `current` as it was before this installation.
     pub(crate) previous: Option<String>,
+    /// The size of the cache that we wrote; none where nobody told us one.
+    pub(crate) cache_size: Option<String>,
     /// The last failure, until something succeeds.
     pub(crate) failed: Option<Failed>,
 }

@@ -10,7 +10,8 @@ use containerd_client::services::v1::{
 };
 use containerd_client::tonic::metadata::AsciiMetadataValue;
 use containerd_client::tonic::transport::Channel;
-use containerd_client::tonic::{Code, Request, Status};
+use containerd_client::tonic::{Code, Request, Status, Streaming};
+use containerd_client::types::Envelope;
 use shoal_artifact::Digest;
 use shoal_channel::node::Containerd;
 use std::collections::HashSet;
@@ -37,6 +38,16 @@ pub(crate) struct Target {
     pub(crate) digest: Digest,
     pub(crate) media_type: String,
     pub(crate) size: u64,
+}
+
+/// Images that are removed, as containerd tells of them. Those of a time when nobody asks wait.
+pub(crate) struct Removals(Streaming<Envelope>);
+
+impl Removals {
+    /// Waits until one is removed; false where containerd tells nothing any more.
+    pub(crate) async fn next(&mut self) -> bool {
+        matches!(self.0.message().await, Ok(Some(_)))
+    }
 }
 
 impl Store {
@@ -101,16 +112,13 @@ impl Store {
         Ok(targets.filter_map(|image| Some(image.target?.digest)).collect())
     }
 
-    /// Waits until an image is removed, in whatever namespace.
-    pub(crate) async fn removed(&self) -> Result<(), Error> {
+    /// Tells of images that are removed from now on, in whatever namespace.
+    pub(crate) async fn removals(&self) -> Result<Removals, Error> {
         let mut client = EventsClient::new(self.channel().await?);
         let filters = vec![r#"topic=="/images/delete""#.to_owned()];
         let events = client.subscribe(SubscribeRequest { filters }).await;
         let events = events.map_err(|status| self.lost(status.message().to_owned()))?;
-        let event = events.into_inner().message().await;
-        event
-            .map(drop)
-            .map_err(|status| self.lost(status.message().to_owned()))
+        Ok(Removals(events.into_inner()))
     }
 
     fn lost(&self, reason: String) -> Error {

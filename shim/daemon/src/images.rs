@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 /// The images of the node's containers.
 pub(crate) struct Images {
     store: Store,
-    cache: Cache,
+    pub(crate) cache: Cache,
     compiler: Compiler,
     incoming: std::path::PathBuf,
     /// What was taken out of an image's manifest, by its digest.

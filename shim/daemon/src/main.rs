@@ -25,6 +25,7 @@ mod handover;
 mod images;
 mod keeper;
 mod messages;
+mod metrics;
 mod moves;
 mod netns;
 mod node;
@@ -87,6 +88,7 @@ async fn serve() -> anyhow::Result<()> {
     let node = node::Node::restore(paths, edges, left.kept).await?;
     let upgrading = std::sync::Arc::clone(&node);
     images::collect::start(&node);
+    metrics::start(&node);
     // Whatever an earlier daemon left there.
     let _ = std::fs::remove_file(&socket);
     let mut server = Server::new()

@@ -43,7 +43,9 @@ impl Node {
             FromWorker::Usage { tasks } => {
                 for usage in tasks {
                     if let Some(entry) = worker.container(&usage.id) {
-                        *lock(&entry.usage) = usage;
+                        let mut before = lock(&entry.usage);
+                        self.counts.used(&before, &usage);
+                        *before = usage;
                     }
                 }
             }

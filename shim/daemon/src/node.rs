@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::images::Images;
 use crate::keeper::Keeper;
+use crate::metrics::Counts;
 use crate::paths::Paths;
 use crate::pods::Pods;
 use crate::process::Launch;
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) pods: Pods,
     pub(crate) slots: Slots,
     pub(crate) launcher: Box<dyn Launch>,
+    pub(crate) counts: Counts,
     sandbox_records: Records<Sandbox>,
     pub(crate) container_records: Records<Container>,
     pub(crate) worker_records: Records<WorkerRecord>,
@@ -90,6 +92,7 @@ impl Node {
             pods,
             slots: Slots::default(),
             launcher,
+            counts: Counts::default(),
             paths,
             images,
             events,

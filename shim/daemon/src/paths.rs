@@ -5,7 +5,7 @@
 //!                              shoald.sock     ours, for the keeper
 //!                              containerd.json where containerd listens, from the launcher
 //!                              sandboxes/ tasks/ domains/   a record each, see `records`
-//!                              metrics/shoal.prom  see `images::collect`
+//!                              metrics/shoal.prom  see `metrics`
 //! SHOAL_ROOT (/var/lib/shoal)  cache/          artifacts and compiled files
 //!                              cache-size      how large it may become, such as 10Gi, where somebody says so
 //!                              workers/NAME/   a worker's root: hard links to the compiled files of its trust domain

@@ -173,4 +173,7 @@ pub struct Usage {
     pub memory: u64,
     /// Requests that were begun.
     pub requests: u64,
+    /// Bytes of output that are not in its log.
+    #[serde(default)]
+    pub log_dropped: u64,
 }

@@ -4,7 +4,7 @@ use crate::broker::{Answer, Broker};
 use crate::front::Fronts;
 use crate::openings::Openings;
 use crate::outbox::Outbox;
-use crate::task::{NotReady, ReadyTask, RunningTask, Shared, exit};
+use crate::task::{NotReady, ReadyTask, RunningTask, Shared, Used, exit};
 use anyhow::Context;
 use serde_json::Value;
 use shoal_channel::{AsyncChannel, Channel, ChannelError, Message};
@@ -271,12 +271,13 @@ fn on_end(endings: &UnboundedSender<Ended>, id: TaskId, run: u64) -> impl FnOnce
     }
 }
 
-fn reported(id: &TaskId, usage: shoal_service::Usage) -> Usage {
+fn reported(id: &TaskId, Used { usage, log_dropped }: Used) -> Usage {
     Usage {
         id: id.clone(),
         cpu_ns: u64::try_from(usage.cpu.as_nanos()).unwrap_or(u64::MAX),
         memory: usage.memory,
         requests: usage.requests,
+        log_dropped,
     }
 }
 

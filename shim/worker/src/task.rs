@@ -57,9 +57,16 @@ pub(crate) struct RunningTask {
     what: What,
     /// The program, or a server that stops: what ends by itself.
     ending: Option<Abort>,
-    reported: Usage,
+    reported: Used,
     /// Those who have it in themselves print there too.
-    _output: Arc<Output>,
+    output: Arc<Output>,
+}
+
+/// What a task has used, and what of its output is not in its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) usage: Usage,
+    pub(crate) log_dropped: u64,
 }
 
 enum What {
@@ -239,8 +246,8 @@ impl ReadyTask {
         Ok(RunningTask {
             what,
             ending,
-            reported: Usage::default(),
-            _output: output,
+            reported: Used::default(),
+            output,
         })
     }
 }
@@ -270,16 +277,20 @@ impl RunningTask {
     }
 
     /// What it uses, where that has changed since this was last asked.
-    pub(crate) fn usage(&mut self) -> Option<Usage> {
+    pub(crate) fn usage(&mut self) -> Option<Used> {
         let usage = match &self.what {
             What::Serves { serving, .. } => serving.usage(),
             What::Runs(program) => program.usage(),
             What::Due(due) => due.usage(),
             What::Part => Usage::default(),
         };
-        let changed = usage != self.reported;
-        self.reported = usage;
-        changed.then_some(usage)
+        let used = Used {
+            usage,
+            log_dropped: self.output.dropped(),
+        };
+        let changed = used != self.reported;
+        self.reported = used;
+        changed.then_some(used)
     }
 }
 

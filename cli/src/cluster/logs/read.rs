@@ -10,8 +10,8 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What is longer comes in pieces.
-const LONGEST: u64 = 1 << 20;
+/// What is longer comes in pieces. A component's line has at most 1 MiB, with a mark behind it, and kubelet's time before.
+const LONGEST: u64 = (1 << 20) + 1024;
 
 /// The lines of one container.
 pub(super) async fn lines(

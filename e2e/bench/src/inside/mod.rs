@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use shoal_api::WasmService;
 use shoal_api::manifest::{Document, parse};
 use shoal_artifact::FetchOptions;
-use shoal_capability::{LogSink, RequestId, Stream};
+use shoal_capability::{Line, LogSink};
 use shoal_engine::PoolOptions;
 use shoal_fleet::Arrival;
 use shoal_service::{Host, HostOptions, Logs, Objects, Service};
@@ -37,7 +37,7 @@ pub(crate) struct Options {
 struct Nowhere;
 
 impl LogSink for Nowhere {
-    fn line(&self, _: Stream, _: RequestId, _: &[u8]) {}
+    fn line(&self, _: Line<'_>) {}
     fn dropped(&self, _: u64) {}
 }
 

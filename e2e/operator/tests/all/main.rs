@@ -9,6 +9,7 @@
 )]
 
 mod autoscale;
+mod imitations;
 mod leadership;
 mod many;
 mod refusals;

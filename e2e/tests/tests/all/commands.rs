@@ -50,6 +50,19 @@ fn of_two_versions_the_newer_runs() {
 }
 
 #[test]
+fn what_a_program_prints_arrives_to_the_byte() {
+    for name in ["command_print", "command3_print", "module_print"] {
+        let ended = program(name, &["--cpu-time", "1m"], &["40000", "100000"], b"");
+        ended.succeeded();
+        let mut expected = "x".repeat(40_000) + "\n";
+        for n in 0..100_000 {
+            expected += &format!("{n:06} of those that are kept\n");
+        }
+        assert!(ended.stdout == expected, "{name}: {} bytes", ended.stdout.len());
+    }
+}
+
+#[test]
 fn the_exit_code_is_the_programs() {
     for code in [0, 1, 2, 7, 42, 255] {
         assert_eq!(

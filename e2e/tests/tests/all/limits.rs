@@ -251,6 +251,33 @@ async fn what_a_component_prints_is_logged_with_its_origin_and_bounded() {
 }
 
 #[tokio::test]
+async fn a_long_line_stays_whole_and_a_burst_within_the_rate_is_kept() {
+    let shoal = Shoal::up(&limited(
+        "http_log",
+        json!({"cpuTime": "60s", "requestTimeout": "60s"}),
+    ))
+    .await;
+    let long = "x".repeat(40_000);
+    get(shoal.address(), &format!("/?text={long}"))
+        .await
+        .is(200, "logged\n");
+    get(shoal.address(), "/?lines=10000&text=many")
+        .await
+        .is(200, "logged\n");
+    shoal.says("limited", "stderr 10000: many").await;
+    let said = shoal.log.of("limited");
+    assert!(said.contains(&format!("stdout 1: {long}")));
+    for stream in ["stdout", "stderr"] {
+        let lines = (1..=10_000).map(|n| format!("{stream} {n}: many"));
+        let heard = said
+            .iter()
+            .filter(|it| it.starts_with(stream) && it.ends_with("many"));
+        assert!(lines.eq(heard.cloned()), "{stream}");
+    }
+    assert_eq!(shoal.log.events("dropped").len(), 0);
+}
+
+#[tokio::test]
 async fn an_upload_to_one_that_does_not_read_ends_when_it_has_answered() {
     let shoal = Shoal::up(&limited(
         "hostile_never_reads_request",

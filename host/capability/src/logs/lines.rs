@@ -1,30 +1,33 @@
 //! One stream of one instance: bytes in, lines out.
 
-use super::{Logs, MAX_LINE, RequestId, Stream};
+use super::limiter::{Logs, MAX_LINE, SHORT_LINE};
+use super::{Hold, Line, RequestId, Stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Ends a line that was cut; what follows comes as a line of its own.
-const MARK: &[u8] = b" [cut at 16384 bytes]";
 
 /// Collects the bytes of a stream until a line is complete. What is left is a line too, once the stream is dropped.
 #[derive(Debug)]
 pub(crate) struct Lines {
     logs: Arc<Logs>,
     stream: Stream,
+    hold: Hold,
     /// The request that the instance works on, which changes where instances are reused.
     request: Arc<AtomicU64>,
     /// The beginning of a line: at most `MAX_LINE` bytes.
     partial: Vec<u8>,
+    /// Bytes of it beyond `SHORT_LINE`, which `logs` counts.
+    reserved: usize,
 }
 
 impl Lines {
-    pub(crate) fn new(logs: Arc<Logs>, stream: Stream, request: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(logs: Arc<Logs>, stream: Stream, hold: Hold, request: Arc<AtomicU64>) -> Self {
         Self {
             logs,
             stream,
+            hold,
             request,
             partial: Vec::new(),
+            reserved: 0,
         }
     }
 
@@ -43,26 +46,49 @@ impl Lines {
     }
 
     fn append(&mut self, mut bytes: &[u8]) {
-        while self.partial.len() + bytes.len() > MAX_LINE {
-            let (head, rest) = bytes.split_at(MAX_LINE - self.partial.len());
+        loop {
+            let (head, rest) = bytes.split_at(self.grow(bytes.len()));
+            self.partial.extend_from_slice(head);
+            if rest.is_empty() {
+                return;
+            }
             bytes = rest;
-            let mut line = std::mem::take(&mut self.partial);
-            line.extend_from_slice(head);
-            line.extend_from_slice(MARK);
-            self.emit(&line);
+            // What follows comes as a line of its own.
+            let mark = format!(" [cut at {} bytes]", self.partial.len());
+            self.partial.extend_from_slice(mark.as_bytes());
+            self.flush();
         }
-        self.partial.extend_from_slice(bytes);
+    }
+
+    /// How many bytes more it may hold: all of them, unless the line becomes too long, or others have long ones.
+    fn grow(&mut self, bytes: usize) -> usize {
+        let short = SHORT_LINE.saturating_sub(self.partial.len());
+        if bytes <= short {
+            return bytes;
+        }
+        let bytes = bytes.min(MAX_LINE.saturating_sub(self.partial.len()));
+        let beyond = (self.partial.len() + bytes).saturating_sub(SHORT_LINE);
+        let more = beyond.saturating_sub(self.reserved);
+        if !self.logs.reserve(more) {
+            return short;
+        }
+        self.reserved += more;
+        bytes
     }
 
     fn flush(&mut self) {
         let line = std::mem::take(&mut self.partial);
         self.emit(&line);
+        self.logs.release(std::mem::take(&mut self.reserved));
     }
 
     fn emit(&self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        self.logs
-            .line(self.stream, RequestId(self.request.load(Ordering::Relaxed)), line);
+        let line = Line {
+            stream: self.stream,
+            request: RequestId(self.request.load(Ordering::Relaxed)),
+            bytes: line.strip_suffix(b"\r").unwrap_or(line),
+        };
+        self.logs.line(self.hold, line);
     }
 }
 
@@ -81,14 +107,17 @@ mod tests {
     use std::sync::Mutex;
 
     #[derive(Default)]
-    struct Seen(Mutex<Vec<String>>, Mutex<u64>);
+    struct Seen(Mutex<Vec<String>>, Mutex<u64>, Mutex<u64>);
 
     impl LogSink for Seen {
-        fn line(&self, _: Stream, request: RequestId, line: &[u8]) {
-            self.0
-                .lock()
-                .expect("lock")
-                .push(format!("{}:{}", request.0, String::from_utf8_lossy(line)));
+        fn line(&self, line: Line<'_>) {
+            let text = String::from_utf8_lossy(line.bytes);
+            let mut seen = self.0.lock().expect("lock");
+            seen.push(format!("{}:{text}", line.request.0));
+        }
+
+        fn count_dropped(&self, bytes: u64) {
+            *self.2.lock().expect("lock") += bytes;
         }
 
         fn dropped(&self, bytes: u64) {
@@ -103,7 +132,7 @@ mod tests {
         (
             seen,
             Arc::clone(&request),
-            Lines::new(logs, Stream::Stdout, request),
+            Lines::new(logs, Stream::Stdout, Hold::WhileRead, request),
         )
     }
 
@@ -119,19 +148,39 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut_with_a_mark_and_nothing_is_lost() {
-        let (seen, _, mut lines) = lines(1 << 20);
-        let long = vec![b'x'; MAX_LINE * 2 + 5];
-        lines.write(&long[..100]);
-        lines.write(&long[100..]);
-        assert!(lines.partial.capacity() <= 2 * MAX_LINE);
-        lines.write(b"\nend\n");
+    fn long_lines_stay_whole_and_longer_ones_are_cut_with_a_mark() {
+        let (seen, _, mut lines) = lines(16 << 20);
+        let whole = vec![b'x'; MAX_LINE];
+        lines.write(&whole[..100]);
+        lines.write(&whole[100..]);
+        lines.write(b"\nnext\n");
+        let long = vec![b'y'; 2 * MAX_LINE + 5];
+        for part in long.chunks(64 << 10) {
+            lines.write(part);
+            assert!(lines.partial.len() <= MAX_LINE);
+        }
+        lines.write(b"\n");
+        assert_eq!(lines.reserved, 0);
         let seen = seen.0.lock().expect("lock");
-        let marked = MAX_LINE + MARK.len() + 2;
+        let mark = " [cut at 1048576 bytes]";
+        let marked = MAX_LINE + mark.len() + 2;
         assert_eq!(
             seen.iter().map(String::len).collect::<Vec<_>>(),
-            [marked, marked, 7, 5]
+            [MAX_LINE + 2, 6, marked, marked, 7]
         );
+        assert!(seen[2].ends_with(&format!("y{mark}")));
+    }
+
+    #[test]
+    fn where_others_have_long_lines_one_is_cut_early_and_nothing_is_lost() {
+        let (seen, _, mut one) = lines(16 << 20);
+        let logs = Arc::clone(&one.logs);
+        while logs.reserve(1 << 20) {}
+        one.write(&vec![b'x'; 2 * SHORT_LINE + 3]);
+        drop(one);
+        let seen = seen.0.lock().expect("lock");
+        let bytes: usize = seen.iter().map(|it| it.matches('x').count()).sum();
+        assert_eq!((seen.len(), bytes), (3, 2 * SHORT_LINE + 3));
         assert!(seen[0].ends_with("x [cut at 16384 bytes]"));
     }
 
@@ -151,6 +200,7 @@ mod tests {
             .map(|line| line.len() - 2 + 1)
             .sum();
         assert_eq!(passed as u64 + *seen.1.lock().expect("lock"), written);
-        assert!(passed <= MAX_LINE + 64);
+        assert_eq!(passed as u64 + *seen.2.lock().expect("lock"), written);
+        assert!(passed <= SHORT_LINE + 64);
     }
 }

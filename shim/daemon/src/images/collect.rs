@@ -1,15 +1,16 @@
 //! What the cache gives up beside what it has no room for: what was made of images that kubelet has removed, and files of other builds
-//! of the engine. And how full it is, for whoever watches the node.
+//! of the engine.
 
 use super::{Images, image_key};
+use crate::containerd::Removals;
 use crate::error::Error;
 use crate::files;
 use crate::node::Node;
-use shoal_artifact::{CacheUsage, CachedFile, Digest};
+use shoal_artifact::{CachedFile, Digest};
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// Between two looks at all images, where containerd says nothing.
 const EVERY: Duration = Duration::from_secs(300);
@@ -17,41 +18,46 @@ const EVERY: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait for a containerd that doesn't answer.
 const AWAY: Duration = Duration::from_secs(15);
-/// Between two writes of the metrics.
-const METRICS: Duration = Duration::from_secs(15);
 
 /// The images that the cache has something of, by containerd's namespace.
 type Noted = BTreeMap<String, Vec<(Digest, Digest)>>;
 
 /// Collects for as long as the daemon lives.
 pub(crate) fn start(node: &Arc<Node>) {
-    let (watching, measuring) = (Arc::clone(node), Arc::clone(node));
+    let watching = Arc::clone(node);
     tokio::spawn(async move {
+        let images = &watching.images;
         loop {
-            let removed = tokio::time::timeout(EVERY, watching.images.store.removed()).await;
-            // An error: containerd is away, or was restarted.
-            let pause = if matches!(removed, Ok(Err(_))) {
-                AWAY
-            } else {
-                PAUSE
-            };
-            tokio::time::sleep(pause).await;
-            if let Err(error) = watching.images.collect().await {
-                tracing::warn!("cannot compare the cache with containerd's images: {error}");
+            // An error, or an end: containerd is away, or was restarted.
+            if let Ok(mut removals) = images.store.removals().await {
+                // Some may have been removed while nobody listened.
+                images.collect_or_warn().await;
+                while has_waited(&mut removals).await {
+                    images.collect_or_warn().await;
+                }
             }
-        }
-    });
-    tokio::spawn(async move {
-        loop {
-            if let Err(error) = measuring.write_metrics().await {
-                tracing::warn!("cannot write the cache's metrics: {error}");
-            }
-            tokio::time::sleep(METRICS).await;
+            tokio::time::sleep(AWAY).await;
         }
     });
 }
 
+/// Waits until it is time for another look; false where containerd tells nothing any more.
+async fn has_waited(removals: &mut Removals) -> bool {
+    let mut next = timeout(EVERY, removals.next()).await;
+    let looks = Instant::now() + PAUSE * 30;
+    while next == Ok(true) && Instant::now() < looks {
+        next = timeout(PAUSE, removals.next()).await;
+    }
+    next != Ok(false)
+}
+
 impl Images {
+    async fn collect_or_warn(&self) {
+        if let Err(error) = self.collect().await {
+            tracing::warn!("cannot compare the cache with containerd's images: {error}");
+        }
+    }
+
     /// Forgets what was made of images that containerd no longer has.
     pub(crate) async fn collect(&self) -> Result<(), Error> {
         let cache = self.cache.clone();
@@ -76,23 +82,6 @@ impl Images {
             }
         }
         Ok(())
-    }
-}
-
-impl Node {
-    /// In the text format of Prometheus, for the textfile collector of its node exporter.
-    async fn write_metrics(&self) -> std::io::Result<()> {
-        let cache = self.images.cache.clone();
-        let path = self.paths.metrics();
-        let write = move || {
-            let usage = cache.usage().map_err(std::io::Error::other)?;
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(folder)?;
-            let new = path.with_extension("new");
-            std::fs::write(&new, metrics(usage))?;
-            std::fs::rename(new, path)
-        };
-        files::on_the_node(write).await
     }
 }
 
@@ -122,41 +111,6 @@ fn gone(noted: &[(Digest, Digest)], present: &HashSet<String>) -> Vec<(Digest, D
     let is_present = |image: &Digest| present.contains(image.as_str());
     let gone = noted.iter().filter(|(image, _)| !is_present(image));
     gone.cloned().collect()
-}
-
-fn metrics(usage: CacheUsage) -> String {
-    let mut text = String::new();
-    for (name, kind, help, value) in [
-        (
-            "bytes",
-            "gauge",
-            "Bytes in the node's cache of components.",
-            usage.bytes,
-        ),
-        (
-            "limit_bytes",
-            "gauge",
-            "How many bytes the cache may hold.",
-            usage.bound,
-        ),
-        (
-            "removed_files_total",
-            "counter",
-            "Files removed from the cache since shoald started.",
-            usage.evicted,
-        ),
-        (
-            "removed_bytes_total",
-            "counter",
-            "Bytes of the files removed from the cache.",
-            usage.evicted_bytes,
-        ),
-    ] {
-        text += &format!(
-            "# HELP shoal_node_cache_{name} {help}\n# TYPE shoal_node_cache_{name} {kind}\nshoal_node_cache_{name} {value}\n"
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -192,24 +146,5 @@ mod tests {
         let present = HashSet::from([two.to_string()]);
         assert_eq!(gone(&noted["k8s.io"], &present), [(one, Digest::of(b"a"))]);
         assert_eq!(gone(&noted["k8s.io"], &HashSet::new()).len(), 2);
-    }
-
-    #[test]
-    fn metrics_are_what_prometheus_reads() {
-        let usage = CacheUsage {
-            bytes: 5,
-            bound: 10,
-            evicted: 2,
-            evicted_bytes: 8192,
-        };
-        let text = metrics(usage);
-        assert!(
-            text.contains("# TYPE shoal_node_cache_bytes gauge\nshoal_node_cache_bytes 5\n"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with("shoal_node_cache_removed_bytes_total 8192\n"),
-            "{text}"
-        );
     }
 }

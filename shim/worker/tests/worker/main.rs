@@ -13,6 +13,7 @@ mod support;
 mod brokers;
 mod ends;
 mod lives;
+mod logs;
 mod serves;
 mod silent;
 mod upgrades;

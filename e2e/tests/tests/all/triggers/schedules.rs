@@ -21,6 +21,15 @@ async fn a_minute_calls_each_kind_of_component() {
         ),
         ("", component("module", "module_hello", named)),
         ("", component("clocks", "module_probe", coarse)),
+        // More than a second's worth of its log.
+        (
+            "",
+            component(
+                "printer",
+                "command_print",
+                json!({"args": ["40000", "20000"], "limits": {"logRate": "256Ki", "cpuTime": "10s"}}),
+            ),
+        ),
     ];
     let trigger = |component: &str, more: serde_json::Value| {
         let mut schedule = json!({"cron": "* * * * *"});
@@ -40,6 +49,7 @@ async fn a_minute_calls_each_kind_of_component() {
                 trigger("program", json!({"concurrencyPolicy": "Replace"})),
                 trigger("module", json!({})),
                 trigger("clocks", json!({})),
+                trigger("printer", json!({"concurrencyPolicy": "Forbid"})),
             ],
             "stores": [store("worker"), store("greeter")],
         }),
@@ -47,7 +57,7 @@ async fn a_minute_calls_each_kind_of_component() {
     let shoal = Shoal::up(&text).await;
     assert_eq!(
         shoal.log.events("waiting")[0]["triggers"],
-        json!(["worker", "greeter", "program", "module", "clocks"])
+        json!(["worker", "greeter", "program", "module", "clocks", "printer"])
     );
     for name in ["worker", "greeter"] {
         // The time, as RFC 3339 has it: `worker:2026-11-23T02:00:00Z`.
@@ -70,6 +80,16 @@ async fn a_minute_calls_each_kind_of_component() {
         })
         .await;
     }
+    until("the last line of the printer", || {
+        let said = shoal.log.of("nightly");
+        said.iter().any(|line| line == "done").then_some(())
+    })
+    .await;
+    let said = shoal.log.of("nightly");
+    assert!(said.contains(&"x".repeat(40_000)));
+    let lines = said.iter().filter(|it| it.ends_with(" of those that are kept"));
+    assert_eq!(lines.count(), 20_000);
+    assert_eq!(shoal.log.events("dropped").len(), 0);
     let counts = super::counts(shoal, "program").await;
     assert!(counts["succeeded"].as_u64().unwrap() >= 1, "{counts}");
     assert_eq!(counts["failed"], 0, "{counts}");
