@@ -18,6 +18,7 @@ mod problem;
 mod quantity;
 pub mod redis;
 mod reference;
+pub mod route;
 mod rules;
 mod schema;
 mod secret;
@@ -41,8 +42,8 @@ pub use secret::{Redacted, Secret};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
 pub use trigger::{
-    ConcurrencyPolicy, HttpTrigger, MemoryStore, PersistentStore, RedisStore, RedisStream, RedisTrigger,
-    ScheduleTrigger, Store, Trigger,
+    ConcurrencyPolicy, HttpTrigger, MemoryStore, PathType, PersistentStore, RedisStore, RedisStream,
+    RedisTrigger, ScheduleTrigger, Store, Trigger,
 };
 pub use unsupported::{unsupported, unsupported_variables};
 

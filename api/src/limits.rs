@@ -13,10 +13,14 @@ pub struct Limits {
     #[serde(default = "memory")]
     #[x_kube(validation = rules::quantity("64Ki", "16Gi"))]
     pub memory: Quantity,
-    /// Wall-clock time from a request's first byte to its answer's last.
+    /// Wall-clock time from a request's first byte to the head of its answer, and from the end of the answer to the end of the call.
     #[serde(default = "request_timeout")]
     #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub request_timeout: Duration,
+    /// Time in which some part of a body must move while the answer's body is on its way.
+    #[serde(default = "stream_idle_timeout")]
+    #[x_kube(validation = rules::duration("1ms", "24h"))]
+    pub stream_idle_timeout: Duration,
     /// CPU time that one request may take.
     #[serde(default = "cpu_time")]
     #[x_kube(validation = rules::duration("1ms", "24h"))]
@@ -52,6 +56,7 @@ impl Default for Limits {
         Self {
             memory: memory(),
             request_timeout: request_timeout(),
+            stream_idle_timeout: stream_idle_timeout(),
             cpu_time: cpu_time(),
             concurrency: concurrency(),
             queue_length: queue_length(),
@@ -69,6 +74,10 @@ fn memory() -> Quantity {
 
 fn request_timeout() -> Duration {
     Duration::from_secs(10)
+}
+
+fn stream_idle_timeout() -> Duration {
+    Duration::from_secs(60)
 }
 
 fn cpu_time() -> Duration {

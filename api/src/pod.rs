@@ -10,7 +10,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::problem::{Path, Problem};
-use crate::{API_VERSION, Component, KIND, Redacted, Store, Trigger, WasmService, manifest, validate};
+use crate::{API_VERSION, Component, KIND, Redacted, Store, Trigger, WasmService, manifest, route, validate};
 
 pub use carried::{Values, carried, variable_name};
 pub use start_error::{NEVER_RAN, StartError, StartErrorKind};
@@ -178,6 +178,10 @@ pub fn triggers(annotations: &BTreeMap<String, String>) -> Result<Option<Vec<Tri
     let fields = [("spec.triggers".to_owned(), TRIGGERS.to_owned())];
     let service = service.map_err(|problems| renamed(problems, &fields))?;
     let triggers = service.spec.triggers;
+    let same = route::conflicts(&triggers);
+    if !same.is_empty() {
+        return Err(renamed(same, &fields));
+    }
     if annotations.contains_key(SERVICE) {
         return Ok(Some(triggers));
     }

@@ -1,6 +1,7 @@
 //! The CEL rules of the schema. The API server evaluates them when an object is written and `shoal validate` on the
 //! laptop, from the same schema; so what they say is said here alone. Their texts use nothing beyond Kubernetes 1.31's CEL.
 
+use crate::route::RouteError;
 use kube::core::{Message, Rule};
 
 /// A rule with a fixed message.
@@ -79,12 +80,70 @@ pub(crate) fn trigger_component() -> Rule {
 pub(crate) fn http_paths() -> Rule {
     naming(
         "!has(self.triggers) || self.triggers.all(t, !has(t.http) || \
-         self.triggers.exists_one(u, has(u.http) && u.http.path == t.http.path))",
+         self.triggers.exists_one(u, has(u.http) && u.http.path == t.http.path && u.http.pathType == t.http.pathType))",
         "two HTTP triggers have the same path: %s; give each a path of its own",
         "self.triggers.filter(t, has(t.http) && self.triggers.exists(u, u.name != t.name && has(u.http) && \
-         u.http.path == t.http.path))[0].http.path",
+         u.http.path == t.http.path && u.http.pathType == t.http.pathType))[0].http.path",
         ".triggers",
     )
+}
+
+/// What [`crate::route`] says of a path, for the API server. It reads a path once more and knows one thing beyond: which paths are the
+/// same route.
+pub(crate) fn exact_path() -> Rule {
+    rule(
+        "self.pathType != 'Exact' || !self.path.endsWith('/...')",
+        "path ends with /... though pathType is Exact; leave one of the two out",
+    )
+    .field_path(".path")
+}
+
+pub(crate) fn route_without_empty_segments() -> Rule {
+    rule("!self.contains('//')", &said(&RouteError::Empty))
+}
+
+pub(crate) fn route_without_stars() -> Rule {
+    rule("!self.contains('*')", &said(&RouteError::Star))
+}
+
+pub(crate) fn route_without_braces() -> Rule {
+    rule(
+        "!self.contains('{') && !self.contains('}')",
+        &said(&RouteError::Brace),
+    )
+}
+
+pub(crate) fn route_with_dots_at_its_end() -> Rule {
+    rule(
+        "!self.matches('[.][.][.].|[^/][.][.][.]')",
+        &said(&RouteError::Below),
+    )
+}
+
+pub(crate) fn route_with_named_parameters() -> Rule {
+    rule(
+        "!self.matches('/:(/|$)|/:[-A-Za-z0-9_]*[^-A-Za-z0-9_/]')",
+        &said(&RouteError::Parameter),
+    )
+}
+
+pub(crate) fn route_with_whole_bytes() -> Rule {
+    rule(
+        "!self.matches('%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)')",
+        &said(&RouteError::Percent),
+    )
+}
+
+/// Addresses and ranges of them.
+pub(crate) fn proxies() -> Rule {
+    rule(
+        "self.all(it, isIP(it) || isCIDR(it))",
+        "holds what is neither an IP address nor a range such as 10.0.0.0/8",
+    )
+}
+
+fn said(error: &RouteError) -> String {
+    error.to_string()
 }
 
 /// A link leads to a component that exists.

@@ -33,20 +33,53 @@ pub struct Trigger {
     pub schedule: Option<ScheduleTrigger>,
 }
 
-/// HTTP requests below a path.
+/// HTTP requests of a path.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exact_path())]
 pub struct HttpTrigger {
-    /// The prefix, by whole path segments: `/api` matches `/api` and `/api/users`, not `/apis`. The longest wins.
+    /// What requests it takes, by whole segments: `/api` matches `/api` and `/api/users`, not `/apis`. `:name` is any one segment, as in
+    /// `/users/:id/edit`; `/static/...` says the same as `/static`. The path that fits best wins, from its first segment on.
     #[serde(default = "root")]
     #[schemars(length(min = 1, max = 1024), regex(pattern = schema::HTTP_PATH))]
+    #[x_kube(validation = rules::normalised())]
+    #[x_kube(validation = rules::route_without_empty_segments())]
+    #[x_kube(validation = rules::route_without_stars())]
+    #[x_kube(validation = rules::route_without_braces())]
+    #[x_kube(validation = rules::route_with_dots_at_its_end())]
+    #[x_kube(validation = rules::route_with_named_parameters())]
+    #[x_kube(validation = rules::route_with_whole_bytes())]
     pub path: String,
+    /// Whether the path matches what lies below it too. `Exact` and `Prefix` of one path may stand side by side.
+    #[serde(default)]
+    pub path_type: PathType,
+    /// Addresses and ranges of proxies in front of the service, such as `10.0.0.0/8`. What their `x-forwarded-*` and `forwarded` headers
+    /// say reaches the component; what anybody else's say is dropped. The first address in `x-forwarded-for` is always the client's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 2, max = 64)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::proxies())]
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for HttpTrigger {
     fn default() -> Self {
-        Self { path: root() }
+        Self {
+            path: root(),
+            path_type: PathType::default(),
+            trusted_proxies: Vec::new(),
+        }
     }
+}
+
+/// What a path matches, as for an Ingress and for a route of Gateway API (`PathPrefix`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PathType {
+    /// The path, and all that lies below it.
+    #[default]
+    Prefix,
+    /// The path alone, with or without a slash at its end.
+    Exact,
 }
 
 fn root() -> String {

@@ -10,6 +10,7 @@
 mod clocks;
 mod config;
 mod context;
+mod early;
 mod environment;
 mod error;
 mod filesystem;
@@ -28,7 +29,7 @@ mod stdio;
 mod trace;
 mod views;
 
-pub use context::CallContext;
+pub use context::{CallContext, Waiting};
 pub use error::CapabilityError;
 pub use filesystem::{Folder, Mount};
 pub use grants::{Grants, GrantsBuilder};

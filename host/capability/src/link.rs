@@ -3,6 +3,7 @@
 
 use crate::clocks::HasClocks;
 use crate::config::{self, HasConfig};
+use crate::early;
 use crate::environment::HasEnvironment;
 use crate::keyvalue::{self, HasBuckets, HasStrings};
 use crate::messaging::{self, HasMessaging};
@@ -79,7 +80,11 @@ fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -
         Interface::Ambient(which, Generation::Three) => ambient_three(it, which, views),
         Interface::HttpTypes(Generation::Two) => {
             use wasmtime_wasi_http::p2::bindings::{LinkOptions, http::types};
-            types::add_to_linker_instance::<_, WasiHttp>(it, &(&LinkOptions::default()).into(), views.http)
+            types::add_to_linker_instance::<_, WasiHttp>(it, &(&LinkOptions::default()).into(), views.http)?;
+            l.allow_shadowing(true);
+            let shadowed = early::link(&mut l.instance(name)?, views.http);
+            l.allow_shadowing(false);
+            shadowed
         }
         Interface::HttpTypes(Generation::Three) => {
             wasmtime_wasi_http::p3::bindings::http::types::add_to_linker_instance::<_, WasiHttp>(

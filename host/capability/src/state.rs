@@ -2,6 +2,7 @@
 //! before it does.
 
 use crate::clocks::Clocks;
+use crate::early::Opened;
 use crate::network::{self, Hooks, Outbound};
 use crate::random::Seed;
 use crate::{CallContext, Grants, Hold, RequestId, preview1};
@@ -17,7 +18,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 /// Handles to host resources (files, streams, headers, pollables and so on) that an instance may hold at once.
 ///
 /// What is behind a handle is memory of the host, which `limits.memory` does not see: at most 64 KiB each, so that a guest that
-/// leaks handles makes the host hold no more than the 64 MiB that a component has by default.
+/// leaks handles makes the host hold no more than the 64 MiB that a component has by default. Bodies that are written before anybody
+/// reads them have a bound of their own (`early`).
 pub const MAX_HANDLES: usize = 1024;
 
 /// Bytes of one set of headers, as the host holds them.
@@ -28,6 +30,8 @@ pub struct State {
     pub(crate) table: ResourceTable,
     http: WasiHttpCtx,
     limiter: Limiter,
+    /// Bodies of WASI 0.2 that the instance makes.
+    pub(crate) opened: Opened,
     /// The part at place 0, whose exports are called. Most components have no other.
     root: Part,
     /// The parts that are linked into it, from place 1. Made when they first use something.
@@ -102,6 +106,7 @@ impl State {
             table,
             http,
             limiter,
+            opened: Opened::default(),
             root: Part::new(grants, request),
             linked: Vec::new(),
             preview1: None,

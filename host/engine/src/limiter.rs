@@ -64,6 +64,11 @@ impl Limiter {
         }
     }
 
+    /// What the instance may spend.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The limit that was last exceeded. A guest whose memory did not grow usually traps on its own, as `unreachable`: this tells
     /// why.
     pub fn refused(&self) -> Option<&Exceeded> {

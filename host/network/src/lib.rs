@@ -7,3 +7,4 @@ mod ranges;
 
 pub use name::HostName;
 pub use policy::{Policy, Refusal, RuleError, Service};
+pub use ranges::Net;

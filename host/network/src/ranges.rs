@@ -15,7 +15,7 @@ pub(crate) enum Class {
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Net {
+pub struct Net {
     base: IpAddr,
     prefix: u8,
 }
@@ -111,7 +111,7 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 
 impl Net {
     /// Reads `192.0.2.1`, `10.0.0.0/8`, `2001:db8::1` or `fd00::/8`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (base, prefix) = match text.split_once('/') {
             Some((base, prefix)) if !prefix.starts_with('+') => (base, Some(prefix.parse().ok()?)),
             Some(_) => return None,
@@ -130,7 +130,8 @@ impl Net {
         }
     }
 
-    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
+    /// Whether it holds an address. One of IPv4 that is mapped to IPv6 counts as what it is.
+    pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.base, ip.to_canonical()) {
             (IpAddr::V4(base), IpAddr::V4(ip)) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);

@@ -49,7 +49,7 @@ async fn handle(unit: &Arc<Unit>, world: &EventWorld, id: RequestId, event: Even
     let limit = unit.limits.request_timeout;
     let deadline = after(Instant::now(), limit);
     let context = CallContext {
-        deadline: Some(deadline),
+        waiting: Some(Arc::new(deadline) as _),
         trace: Trace::of_fields(&event.fields),
         ..CallContext::default()
     };

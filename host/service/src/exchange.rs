@@ -1,19 +1,24 @@
 //! What a call and the one who waits for it share: the head of the answer, and how the call ended.
 
+use crate::deadline::Due;
+use crate::pace::{Look, Pace};
+use shoal_capability::Waiting;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::time::Instant;
 use wasmtime_wasi_http::WasiBody;
 
 /// The head of an answer, with its body on the way.
 pub(crate) type Head = Result<http::Response<WasiBody>, String>;
 
 /// Shared by the guest's call and the connection that waits for its answer.
-#[derive(Default)]
+#[derive(Debug)]
 pub(crate) struct Exchange {
     head: Mutex<Option<Head>>,
     /// Set before the store is dropped: a body whose writer is gone looks like one that is at its end.
     failed: AtomicBool,
     broken: OnceLock<Broken>,
+    pub(crate) pace: Pace,
 }
 
 /// Why the body of a request was broken off here, which its reader, the guest, may answer as it likes.
@@ -26,8 +31,13 @@ pub(crate) enum Broken {
 }
 
 impl Exchange {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
+    pub(crate) fn new(pace: Pace) -> Arc<Self> {
+        Arc::new(Self {
+            head: Mutex::default(),
+            failed: AtomicBool::new(false),
+            broken: OnceLock::new(),
+            pace,
+        })
     }
 
     pub(crate) fn put(&self, head: Head) {
@@ -54,5 +64,18 @@ impl Exchange {
 
     pub(crate) fn request_broken(&self) -> Option<Broken> {
         self.broken.get().copied()
+    }
+}
+
+/// What the call calls is waited for no longer than the call itself.
+impl Waiting for Exchange {
+    fn until(&self) -> Option<Instant> {
+        self.pace.head_by()
+    }
+}
+
+impl Due for Arc<Exchange> {
+    fn look(&self, now: Instant) -> Look {
+        self.pace.look(now)
     }
 }

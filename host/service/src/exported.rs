@@ -77,7 +77,7 @@ impl ExportedInterface {
         let limit = unit.limits.request_timeout;
         let own = after(Instant::now(), limit);
         let context = CallContext {
-            deadline: Some(before(own, outer)),
+            waiting: Some(Arc::new(before(own, outer)) as _),
             trace: outer.trace.as_ref().map(Trace::child),
             depth: outer.depth + 1,
         };

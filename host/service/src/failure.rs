@@ -6,6 +6,7 @@ use shoal_capability::RequestId;
 use shoal_engine::Fault;
 use shoal_link::CallFailure;
 use shoal_trigger::http::{Response, text};
+use std::time::Duration;
 
 /// Why a request has no answer from its component.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,14 @@ pub(crate) enum Failure {
     /// The instance ended badly.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The answer's body was on its way, and did not get on.
+    #[error(
+        "limits.streamIdleTimeout: no part of the answer's body, nor of the request's, moved within {limit:?}"
+    )]
+    StreamIdle { limit: Duration },
+    /// The answer was whole, and the component goes on.
+    #[error("limits.requestTimeout: the component did not end within {limit:?} after the end of its answer")]
+    NeverEnds { limit: Duration },
     /// Too many requests.
     #[error(
         "limits.concurrency: {concurrency} requests are worked on and limits.queueLength: {queue} wait already"
@@ -70,7 +79,9 @@ impl Failure {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Fault(Fault::Deadline { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Fault(Fault::Deadline { .. }) | Self::StreamIdle { .. } | Self::NeverEnds { .. } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::Fault(_) | Self::NoAnswer | Self::ResponseBody { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy { .. } | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::RequestBody { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -93,12 +104,14 @@ impl Failure {
         )
     }
 
-    /// What whoever called is told. A trap's text can tell of the inside of a component, so it goes to the log alone.
+    /// What whoever called is told. What a trap says, or a component to clients, can tell of its inside, so it goes to the log alone. What
+    /// it says of a message goes with the dead letter, which is its service's own.
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Fault(Fault::Trap { .. }) => "the component trapped; its log says where".to_owned(),
             Self::Fault(Fault::Host { .. }) => "the component ended; its log says why".to_owned(),
             Self::Unavailable { .. } => "the component can't be loaded; the log says why".to_owned(),
+            Self::ErrorCode { .. } => "the component answered with an error; its log says which".to_owned(),
             other => other.to_string(),
         }
     }

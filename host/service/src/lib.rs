@@ -24,6 +24,7 @@ mod limits;
 mod links;
 mod machine;
 mod neighbours;
+mod pace;
 mod pods;
 mod prepare;
 mod redis;

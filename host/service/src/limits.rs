@@ -8,6 +8,7 @@ use std::time::Duration;
 pub(crate) struct UnitLimits {
     pub(crate) instance: shoal_engine::Limits,
     pub(crate) request_timeout: Duration,
+    pub(crate) stream_idle_timeout: Duration,
     pub(crate) request_body: u64,
     pub(crate) response_body: u64,
 }
@@ -20,6 +21,7 @@ impl From<&Limits> for UnitLimits {
                 cpu_time: limits.cpu_time.as_std(),
             },
             request_timeout: limits.request_timeout.as_std(),
+            stream_idle_timeout: limits.stream_idle_timeout.as_std(),
             request_body: limits.request_body.bytes(),
             response_body: limits.response_body.bytes(),
         }

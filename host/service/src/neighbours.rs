@@ -4,11 +4,15 @@ use crate::ServiceId;
 use crate::respond::LOCAL;
 use http_body_util::BodyExt as _;
 use shoal_capability::{CallContext, Neighbour, Neighbours};
-use shoal_trigger::http::{Body, BodyError, Request, RequestBody, Routes};
+use shoal_trigger::http::{Body, BodyError, Peer, Request, RequestBody, Routes};
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockWriteGuard};
 use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Where requests between services of a process come from, for the one that is asked.
+static HERE: LazyLock<Peer> = LazyLock::new(|| Peer::new(Ipv4Addr::LOCALHOST.into()));
 
 /// The port of a service without TLS.
 const PORT: u16 = 80;
@@ -80,10 +84,10 @@ impl Neighbour for Routed {
             depth: context.depth + 1,
             ..context
         });
-        let responding = self
-            .0
-            .find(request.uri().path())
-            .map(|handler| handler.handle(request));
+        let responding = self.0.find(request.uri().path()).map(|target| {
+            target.receive(&mut request, &HERE);
+            target.handler.handle(request)
+        });
         Box::pin(async move {
             let response = match responding {
                 Some(responding) => responding.await,

@@ -12,11 +12,11 @@ use crate::triggers::{self, Planned, Triggers};
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
 use crate::{Host, ServiceError, ServiceId};
-use shoal_api::{Component, WasmService};
+use shoal_api::{Component, HttpTrigger, WasmService, route};
 use shoal_artifact::{Artifact, Progress};
 use shoal_capability::{GrantsBuilder, Inadmissible, NetworkOptions, Origin, Policy, Stdio, admit_parts};
 use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
-use shoal_trigger::http::{Handler, Routes};
+use shoal_trigger::http::{Handler, Routes, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Service {
     handlers: BTreeMap<String, Arc<EventComponent>>,
     /// What each component exports that was made ready.
     exports: BTreeMap<String, String>,
-    http: Vec<(String, String)>,
+    http: Vec<(HttpTrigger, String)>,
     /// The triggers beside HTTP.
     triggers: Vec<Planned>,
     /// What its components want of other services, and what they have for them.
@@ -119,6 +119,7 @@ impl Host {
             objects,
             &mut problems,
         );
+        problems.extend(route::conflicts(&manifest.spec.triggers));
         if !problems.is_empty() {
             return Err(ServiceError::Manifest(problems));
         }
@@ -248,9 +249,10 @@ impl Service {
 
     /// Which component answers which path.
     pub fn routes(&self) -> Routes {
-        Routes::new(self.http.iter().filter_map(|(path, component)| {
+        Routes::new(self.http.iter().filter_map(|(trigger, component)| {
             let handler = Arc::clone(self.callable.get(component)?) as Arc<dyn Handler>;
-            Some((path.clone(), handler))
+            // What is no route was refused.
+            Target::of(trigger, handler).ok()
         }))
     }
 
@@ -321,7 +323,7 @@ impl Service {
         for (index, trigger) in manifest.spec.triggers.iter().enumerate() {
             let wanted = match &trigger.http {
                 Some(http) if self.callable.contains_key(&trigger.component) => {
-                    self.http.push((http.path.clone(), trigger.component.clone()));
+                    self.http.push((http.clone(), trigger.component.clone()));
                     continue;
                 }
                 None if self.handlers.contains_key(&trigger.component) => continue,

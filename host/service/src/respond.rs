@@ -7,6 +7,7 @@
 use crate::deadline::{Passed, after, by};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
+use crate::pace::Pace;
 use crate::request::declares_more_than;
 use crate::resident::Resident;
 use crate::response::{ResponseBody, Writer};
@@ -83,20 +84,22 @@ async fn respond(
 ) -> Result<Response, Failure> {
     check(unit, &request)?;
     let outer: CallContext = request.extensions().get().cloned().unwrap_or_default();
-    let deadline = before(after(Instant::now(), unit.limits.request_timeout), &outer);
-    let context = context(&request, outer, deadline)?;
+    let start = Instant::now();
+    let deadline = before(after(start, unit.limits.request_timeout), &outer);
+    let exchange = Exchange::new(Pace::new(start, deadline, &unit.limits));
+    let context = context(&request, outer, &exchange)?;
     let place = by(deadline, unit.admission.enter())
         .await
-        .map_err(|passed| late(unit, passed))??;
-    let exchange = Exchange::new();
+        .map_err(|Passed| exchange.pace.failure())??;
     let call = world.call(unit, Cause { id, context }, request, &exchange);
     let call: Call = {
         let (unit, exchange) = (Arc::clone(unit), Arc::clone(&exchange));
         Box::pin(async move {
-            let mut call = std::pin::pin!(by(deadline, metered(unit.meter(), call)));
+            let due = Arc::clone(&exchange);
+            let mut call = std::pin::pin!(by(due, metered(unit.meter(), call)));
             let ended = match call.as_mut().await {
                 Ok(ended) => ended,
-                Err(passed) => Err(late(&unit, passed)),
+                Err(Passed) => Err(exchange.pace.failure()),
             };
             if ended.is_err() {
                 // Before the call is dropped, and with it the writer of a body that would then look complete.
@@ -114,7 +117,10 @@ async fn respond(
         };
         match (running.as_mut().poll(cx), put.take()) {
             (Poll::Ready(ended), head) => Poll::Ready((Some(ended), head, None)),
-            (Poll::Pending, Some(head)) => Poll::Ready((None, Some(head), call.take())),
+            (Poll::Pending, Some(head)) => {
+                put.pace.head(Instant::now());
+                Poll::Ready((None, Some(head), call.take()))
+            }
             (Poll::Pending, None) => Poll::Pending,
         }
     });
@@ -143,16 +149,16 @@ async fn respond(
 
 /// Whichever comes first: this deadline, or that of the one who waits for the answer.
 pub(crate) fn before(deadline: Instant, outer: &CallContext) -> Instant {
-    outer.deadline.map_or(deadline, |outer| outer.min(deadline))
+    outer.until().map_or(deadline, |outer| outer.min(deadline))
 }
 
 /// What the request carries along to whatever its component calls.
-fn context(request: &Request, outer: CallContext, deadline: Instant) -> Result<CallContext, Failure> {
+fn context(request: &Request, outer: CallContext, exchange: &Arc<Exchange>) -> Result<CallContext, Failure> {
     if outer.depth > MAX_DEPTH {
         return Err(Failure::TooDeep);
     }
     Ok(CallContext {
-        deadline: Some(deadline),
+        waiting: Some(Arc::clone(exchange) as _),
         trace: Trace::of_headers(request.headers()).or(outer.trace),
         depth: outer.depth,
     })
@@ -165,7 +171,8 @@ fn check(unit: &Unit, request: &Request) -> Result<(), Failure> {
         return Err(Failure::RequestBody { limit });
     }
     let host = request.headers().get(http::header::HOST);
-    let named = request.uri().authority().is_some() || host.is_some_and(|host| host.to_str().is_ok());
+    let named = |host: &http::HeaderValue| !host.is_empty() && host.to_str().is_ok();
+    let named = request.uri().authority().is_some() || host.is_some_and(named);
     if !named {
         return Err(Failure::BadRequest {
             reason: "the request names no host (RFC 9110 section 7.2)".to_owned(),
@@ -180,13 +187,6 @@ fn cause(unit: &Unit, exchange: &Exchange, failure: Failure) -> Failure {
         Some(why) => Failure::broken(why, unit.limits.request_body),
         None => failure,
     }
-}
-
-fn late(unit: &Unit, Passed: Passed) -> Failure {
-    Fault::Deadline {
-        limit: unit.limits.request_timeout,
-    }
-    .into()
 }
 
 fn spawn(unit: &Arc<Unit>, id: RequestId, call: Call) -> tokio::task::JoinHandle<()> {

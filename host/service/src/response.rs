@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use wasmtime_wasi_http::WasiBody;
 
 /// An answer's body with a limit, and the call that is still writing it.
@@ -76,6 +77,7 @@ impl ResponseBody {
         let Some(mut writer) = self.writer.take() else {
             return Ok(());
         };
+        writer.exchange.pace.ended(Instant::now());
         // A body that was made of a request's body that broke off is no whole either.
         if writer.exchange.failed() || writer.exchange.request_broken().is_some() {
             return Err(Cut::Unfinished);
@@ -100,6 +102,9 @@ impl Body for ResponseBody {
             None => return Poll::Ready(self.at_end().err().map(|cut| Err(cut.into()))),
         };
         if let Some(data) = frame.data_ref() {
+            if let Some(writer) = &self.writer {
+                writer.exchange.pace.moved();
+            }
             match self.left.checked_sub(data.len() as u64) {
                 Some(left) => self.left = left,
                 None => {

@@ -70,10 +70,10 @@ pub(crate) fn plan(
     planned
 }
 
-/// What the schema lets pass in a manifest's triggers and can't be: schedules that are none, zones that are nowhere, patterns that match
-/// nothing. [`Host::prepare`](crate::Host::prepare) finds it too; this needs no host.
+/// What the schema lets pass in a manifest's triggers and can't be: routes that are the same, schedules that are none, zones that are
+/// nowhere, patterns that match nothing. [`Host::prepare`](crate::Host::prepare) finds it too; this needs no host.
 pub fn mistakes(manifest: &WasmService) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems = shoal_api::route::conflicts(&manifest.spec.triggers);
     for (index, trigger) in manifest.spec.triggers.iter().enumerate() {
         let at = format!("spec.triggers[{index}]");
         if let Some(redis) = &trigger.redis {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shoal_api::pod::Values;
-use shoal_api::{Component, FilesystemGrant, Store, Trigger};
+use shoal_api::{Component, FilesystemGrant, HttpTrigger, Store, Trigger};
 use shoal_description::Description;
 
 /// A container as a component: its artifact was read and compiled, its grants were admitted.
@@ -49,6 +49,9 @@ pub struct Task {
     /// listens, and passes a request to whomever it is for. None where this one answers all of them alone.
     #[serde(default)]
     pub front: Option<Vec<(String, String)>>,
+    /// The HTTP triggers that these paths are of, in the same order. Fewer, or none, where the daemon knows paths alone: prefixes then.
+    #[serde(default)]
+    pub http: Vec<HttpTrigger>,
 }
 
 impl Task {

@@ -2,8 +2,9 @@
 //! must not wait for another; whoever accepts a connection passes its requests to whomever they are for. How a path is matched is
 //! `shoal-trigger`'s.
 
+use shoal_api::HttpTrigger;
 use shoal_protocol::Task;
-use shoal_service::http::{Handler, Request, Responding, Routes, text};
+use shoal_service::http::{Handler, Request, Responding, Routes, Target, text};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
@@ -31,7 +32,7 @@ impl Fronts {
     /// The routes for the listener of `task`, whose own requests `handler` answers.
     pub(crate) fn routes(&self, task: &Task, handler: Arc<dyn Handler>) -> (Routes, Option<Place>) {
         let Some(routes) = &task.front else {
-            return (Routes::new([("/".to_owned(), handler)]), None);
+            return (Routes::all(handler), None);
         };
         let front = {
             let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,12 +50,23 @@ impl Fronts {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(component.clone(), handler);
-        let routes = Routes::new(routes.iter().map(|(path, component)| {
-            let (front, component) = (Arc::clone(&front), component.clone());
-            (
-                path.clone(),
-                Arc::new(Turn { front, component }) as Arc<dyn Handler>,
-            )
+        let routes = Routes::new(routes.iter().enumerate().filter_map(|(at, (path, component))| {
+            let trigger = task.http.get(at).cloned().unwrap_or_else(|| HttpTrigger {
+                path: path.clone(),
+                ..HttpTrigger::default()
+            });
+            let turn = Turn {
+                front: Arc::clone(&front),
+                component: component.clone(),
+            };
+            match Target::of(&trigger, Arc::new(turn)) {
+                Ok(target) => Some(target),
+                // The API server refuses it, but a pod can be written by hand.
+                Err(error) => {
+                    tracing::warn!(component, "no request is routed to {path:?}, which {error}");
+                    None
+                }
+            }
         }));
         (routes, Some(Place { front, component }))
     }

@@ -172,7 +172,7 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/trigger",
-            may_use: &[to("api"), to("host/redis")],
+            may_use: &[to("api"), to("host/network"), to("host/redis")],
             why: WHY_HOST,
         },
         Room {

@@ -1,4 +1,4 @@
-//! Starts its response and waits for ever, holding the body open. requestTimeout must stop it.
+//! Starts its response and waits for ever, holding the body open. streamIdleTimeout must stop it.
 
 use guest_http::Reply;
 use guest_http::wasip2::clocks::monotonic_clock::subscribe_duration;

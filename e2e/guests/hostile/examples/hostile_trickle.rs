@@ -1,4 +1,4 @@
-//! Writes a byte of its response every 100 ms for ever, so that it is never idle. requestTimeout must stop it.
+//! Writes a byte of its response every 100 ms for ever, so that it is never idle. responseBody must stop it, or cpuTime.
 
 use guest_http::Reply;
 use guest_http::wasip2::clocks::monotonic_clock::subscribe_duration;

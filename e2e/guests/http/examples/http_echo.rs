@@ -1,7 +1,7 @@
-//! Streams the request's body back, chunk by chunk, with the request's headers as `echo-<name>` and its method and target as
-//! `echo-method` and `echo-target`.
+//! Streams the request's body back, chunk by chunk, with the request's headers as `echo-<name>` and its method, scheme, authority and
+//! target as `echo-method` and so on.
 
-use guest_http::wasip2::http::types::{Fields, IncomingRequest, Method, ResponseOutparam};
+use guest_http::wasip2::http::types::{Fields, IncomingRequest, Method, ResponseOutparam, Scheme};
 use guest_http::{Reply, read};
 
 guest_http::export!(handle);
@@ -17,6 +17,14 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
     set(
         "echo-authority",
         request.authority().unwrap_or_default().as_bytes(),
+    );
+    set(
+        "echo-scheme",
+        match request.scheme() {
+            Some(Scheme::Http) => b"http",
+            Some(Scheme::Https) => b"https",
+            _ => b"none",
+        },
     );
     for (name, value) in request.headers().entries() {
         set(&format!("echo-{name}"), &value);

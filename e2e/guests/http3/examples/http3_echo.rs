@@ -1,6 +1,7 @@
-//! Streams the request's body and trailers back without reading a byte of them: the host joins the two ends.
+//! Streams the request's body and trailers back without reading a byte of them: the host joins the two ends. What the request says of
+//! itself comes back as `echo-scheme`, `echo-authority`, `echo-target` and `echo-<header>`.
 
-use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
 use wasip3::wit_future;
 
 struct Echo;
@@ -12,6 +13,15 @@ impl wasip3::exports::http::handler::Guest for Echo {
         let headers = Fields::new();
         if let Some(target) = request.get_path_with_query() {
             headers.append("echo-target", target.as_bytes()).unwrap();
+        }
+        let scheme = match request.get_scheme() {
+            Some(Scheme::Http) => "http",
+            Some(Scheme::Https) => "https",
+            _ => "none",
+        };
+        headers.append("echo-scheme", scheme.as_bytes()).unwrap();
+        if let Some(authority) = request.get_authority() {
+            headers.append("echo-authority", authority.as_bytes()).unwrap();
         }
         for (name, value) in request.get_headers().copy_all() {
             headers.append(&format!("echo-{name}"), &value).unwrap();

@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
-use crate::request::limited;
+use crate::request::{came_by_tls, limited};
 use crate::unit::{Cause, Unit};
 use shoal_capability::State;
 use shoal_trigger::http::Request;
@@ -42,7 +42,11 @@ pub(super) async fn call(
     let called = async {
         let store = &mut live.store;
         let mut http = store.data_mut().http();
-        let request = http.new_incoming_request(Scheme::Http, limited(request, limit, &exchange))?;
+        let scheme = match came_by_tls(request.extensions()) {
+            true => Scheme::Https,
+            false => Scheme::Http,
+        };
+        let request = http.new_incoming_request(scheme, limited(request, limit, &exchange))?;
         let answer = Arc::clone(&exchange);
         let out = http.new_response_outparam_from_callback(move |head| {
             answer.put(head.map_err(|code| format!("{code:?}")));

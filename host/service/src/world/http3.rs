@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::instances::{Instances, Template};
-use crate::request::limited;
+use crate::request::{limited, with_whole_target};
 use crate::unit::{Cause, Unit};
 use futures::channel::oneshot;
 use http_body_util::BodyExt;
@@ -40,6 +40,7 @@ pub(super) async fn call(
     request: Request,
     exchange: Arc<Exchange>,
 ) -> Result<(), Failure> {
+    let request = with_whole_target(request)?;
     let mut live = instances.take(&unit, cause).await?;
     let request = limited(request, unit.limits.request_body, &exchange).map(BodyExt::boxed_unsync);
     let called = async {

@@ -5,10 +5,10 @@ use super::answer::{Answer, Streams, waits_for_handler};
 use super::server::at;
 use super::table::{Connection, InFlight, Note};
 use super::wire::Wire;
-use super::{Body, Request, RequestBody, Response, Routes, ServerOptions};
+use super::{Body, Peer, Request, RequestBody, Response, Routes, ServerOptions, text};
 use arc_swap::ArcSwapOption;
-use http::header::CONNECTION;
-use http::{HeaderValue, StatusCode};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+
+/// What the client of a WebSocket is told.
+const NO_WEBSOCKET: &str = "WebSocket is not supported: wasi:http has no way to change the protocol of a connection. Server-sent events \
+                            and requests work\n";
 
 /// How often an HTTP/2 connection that is to end is looked at, in parts of the timeout.
 const LINGER: u32 = 12;
@@ -41,7 +45,7 @@ impl Server {
         set_nodelay(&stream);
         let head_timeout = self.options.head_timeout;
         let builder = self.builder();
-        let wire = Wire::new(stream, self.options.write_timeout, Arc::clone(&connection));
+        let wire = Wire::new(stream, &self.options, Arc::clone(&connection));
         let counted = Arc::clone(&connection);
         let stopping = Arc::new(AtomicBool::new(false));
         let last = Arc::clone(&stopping);
@@ -64,6 +68,9 @@ impl Server {
                 biased;
                 ended = speaking.as_mut() => break ended,
                 () = at(end) => {
+                    if connection.is_lingering() {
+                        return;
+                    }
                     end = None;
                     speaking.as_mut().graceful_shutdown();
                 }
@@ -123,28 +130,37 @@ impl Server {
         // protocol (RFC 9113 section 8.1.1).
         let without_body = http2 && request.method() == http::Method::HEAD;
         let body_timeout = self.options.body_timeout;
-        let mut handled = pin!(self.handle(request.map(|it| RequestBody::wire(it, body_timeout))));
-        let response = std::future::poll_fn(|cx| {
-            let polled = handled.as_mut().poll(cx);
-            if polled.is_pending() {
-                waits_for_handler();
-            }
-            polled
-        })
-        .await;
+        let request = request.map(|it| RequestBody::wire(it, body_timeout));
+        let response = {
+            let mut handled = pin!(self.handle(request, in_flight.connection().peer()));
+            std::future::poll_fn(|cx| {
+                let polled = handled.as_mut().poll(cx);
+                if polled.is_pending() {
+                    waits_for_handler();
+                }
+                polled
+            })
+            .await
+        };
         response.map(|body| {
             let body = if without_body { Body::default() } else { body };
             Answer::new(body, http2, in_flight)
         })
     }
 
-    async fn handle(&self, request: Request) -> Response {
+    async fn handle(&self, mut request: Request, peer: &Peer) -> Response {
         // The guard of the routes is not held while the handler works.
         let handler = match &*self.routes.load() {
-            Some(routes) => routes
-                .find(request.uri().path())
-                .cloned()
-                .ok_or(StatusCode::NOT_FOUND),
+            Some(routes) => match routes.find(request.uri().path()) {
+                Some(target) => {
+                    let upgrade = target.receive(&mut request, peer);
+                    if upgrade && wants_websocket(&request) {
+                        return text(StatusCode::NOT_IMPLEMENTED, NO_WEBSOCKET.to_owned());
+                    }
+                    Ok(Arc::clone(&target.handler))
+                }
+                None => Err(StatusCode::NOT_FOUND),
+            },
             None => Err(StatusCode::SERVICE_UNAVAILABLE),
         };
         match handler {
@@ -156,6 +172,15 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether a request is a WebSocket handshake (RFC 6455 section 4.1). Any other upgrade may be passed over (RFC 9110 section 7.8).
+fn wants_websocket(request: &Request) -> bool {
+    let values = request.headers().get_all(UPGRADE).iter();
+    let mut protocols = values
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','));
+    request.method() == Method::GET && protocols.any(|it| it.trim().eq_ignore_ascii_case("websocket"))
 }
 
 /// Without it the last part of an answer waits for the client's acknowledgement (RFC 896).

@@ -3,14 +3,16 @@
 mod answer;
 mod body;
 mod connection;
+mod forwarded;
 mod routes;
 mod server;
 mod table;
 mod wire;
 
 pub use body::{BodyStalled, RequestBody, WireBody};
-pub use routes::Routes;
-pub use server::{Running, ServerOptions, serve};
+pub use forwarded::{CameByTls, Peer, Proxies};
+pub use routes::{Routes, Target};
+pub use server::{Linger, Running, ServerOptions, serve};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;

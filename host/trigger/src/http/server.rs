@@ -1,10 +1,10 @@
 //! Accepts connections, and closes those that it can't keep. What happens on one of them is in `connection`.
 
-use super::Routes;
 use super::connection::Server;
 use super::table::Table;
+use super::{Peer, Routes};
 use arc_swap::ArcSwapOption;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +28,29 @@ pub struct ServerOptions {
     pub max_head: usize,
     /// Requests at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// What is read of a client that goes on sending after its last answer.
+    pub linger: Linger,
+}
+
+/// How long a connection that ends is read on, so that its client gets the answer that it was sent. What comes is dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Linger {
+    /// Time without a byte.
+    pub idle: Duration,
+    /// Time altogether.
+    pub most: Duration,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+impl Default for Linger {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(1),
+            most: Duration::from_secs(30),
+            bytes: 64 << 20,
+        }
+    }
 }
 
 impl Default for ServerOptions {
@@ -39,6 +62,7 @@ impl Default for ServerOptions {
             write_timeout: Duration::from_secs(60),
             max_head: 64 << 10,
             max_streams: 256,
+            linger: Linger::default(),
         }
     }
 }
@@ -179,7 +203,10 @@ impl Acceptor {
     }
 
     fn begin(&mut self, stream: TcpStream) {
-        let connection = self.table.connection();
+        // Who has gone already is no proxy.
+        let address = stream.peer_addr().map(|it| it.ip());
+        let peer = Peer::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
+        let connection = self.table.connection(peer);
         let speaking = Arc::clone(&self.server).connection(stream, Arc::clone(&connection));
         let task = self.tasks.spawn(speaking);
         self.table.insert(task.id(), connection);

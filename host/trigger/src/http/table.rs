@@ -1,6 +1,7 @@
 //! The open connections of a server: which of them have no request in flight, for how long, and which is closed for another. Pure but
 //! for the notes that it leaves for a connection's task, which are carried out in `server`.
 
+use super::Peer;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -34,12 +35,15 @@ pub(super) struct Shared {
 /// One connection, as its own task and the server see it.
 pub(super) struct Connection {
     shared: Arc<Shared>,
+    peer: Peer,
     in_flight: AtomicU32,
     /// Microseconds from the server's start until the last request ended, or the connection was accepted.
     idle_since: AtomicU64,
     http2: AtomicBool,
     /// Bytes that the client's socket took.
     written: AtomicU64,
+    /// Our end was sent, and the client may still send.
+    lingering: AtomicBool,
     notes: AtomicU8,
     told: Notify,
 }
@@ -48,6 +52,11 @@ pub(super) struct Connection {
 pub(super) struct InFlight(Arc<Connection>);
 
 impl Connection {
+    /// Who is at its other end.
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// A request came.
     pub(super) fn request(self: &Arc<Self>, http2: bool) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -75,6 +84,16 @@ impl Connection {
         self.written.load(Ordering::Relaxed)
     }
 
+    /// From now on only what still comes is dropped.
+    pub(super) fn lingers(&self) {
+        self.lingering.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for its client's end alone.
+    pub(super) fn is_lingering(&self) -> bool {
+        self.lingering.load(Ordering::Relaxed)
+    }
+
     /// The next note.
     pub(super) async fn told(&self) -> Note {
         loop {
@@ -100,6 +119,13 @@ impl Connection {
     fn idle_since(&self) -> Option<Duration> {
         self.is_idle()
             .then(|| Duration::from_micros(self.idle_since.load(Ordering::Relaxed)))
+    }
+}
+
+impl InFlight {
+    /// The connection that it came on.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.0
     }
 }
 
@@ -161,13 +187,15 @@ impl<K: Copy + Eq + Hash> Table<K> {
     }
 
     /// A connection that was accepted now. It is to be put in.
-    pub(super) fn connection(&self) -> Arc<Connection> {
+    pub(super) fn connection(&self, peer: Peer) -> Arc<Connection> {
         Arc::new(Connection {
             shared: Arc::clone(&self.shared),
+            peer,
             in_flight: AtomicU32::new(0),
             idle_since: AtomicU64::new((self.shared.now)()),
             http2: AtomicBool::new(false),
             written: AtomicU64::new(0),
+            lingering: AtomicBool::new(false),
             notes: AtomicU8::new(0),
             told: Notify::new(),
         })

@@ -1,6 +1,7 @@
 //! Clients that stop in the middle of a request's body, or of an answer's.
 
-use crate::support::{PREFACE, Raw, Site, frame, headers, impatient, within};
+use crate::support::{PATIENCE, PREFACE, Raw, SHORT, Site, frame, headers, impatient, within};
+use shoal_trigger::http::{Linger, ServerOptions};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
@@ -59,6 +60,48 @@ async fn a_stream_without_a_window_is_reset_and_its_connection_goes_on() {
         seen.extend_from_slice(&buffer[..count]);
     }
     assert!(!seen.contains(&b'x'), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_answer_is_not_lost_though_nobody_reads_the_upload() {
+    let server = Site::new().serve(impatient()).await;
+    for _ in 0..20 {
+        let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n\r\n";
+        let mut raw = Raw::with(server.address(), head).await;
+        // All of it, before a byte of the answer is read.
+        assert!(
+            within("the upload", raw.write(vec![b'x'; 8_000_000])).await,
+            "cut off in the middle"
+        );
+        let answer = String::from_utf8_lossy(&raw.read_to_end().await).into_owned();
+        assert!(answer.ends_with("hello\n"), "{answer:?}");
+    }
+}
+
+/// A part of an upload; a constant, since a future that holds an array is as large.
+const PIECE: &[u8] = &[b'x'; 64 << 10];
+
+#[tokio::test]
+async fn an_upload_that_nobody_reads_is_taken_up_to_a_bound() {
+    let linger = |idle, bytes| ServerOptions {
+        linger: Linger {
+            idle,
+            most: PATIENCE,
+            bytes,
+        },
+        ..impatient()
+    };
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000000\r\n\r\n";
+    let server = Site::new().serve(linger(PATIENCE, 10_000_000)).await;
+    let mut raw = Raw::with(server.address(), head).await;
+    let endless = async { while raw.write(PIECE).await {} };
+    within("the end of an endless upload", endless).await;
+    // One that stops in the middle gets its answer, and then the end.
+    let server = Site::new().serve(linger(SHORT, usize::MAX)).await;
+    let mut raw = Raw::with(server.address(), head).await;
+    let answer = raw.read_to_end().await;
+    assert!(answer.ends_with(b"hello\n"), "{answer:?}");
+    within("the server's end", async { while raw.write(PIECE).await {} }).await;
 }
 
 /// Waits until answers without end are held, or none is.

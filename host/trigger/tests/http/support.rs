@@ -58,7 +58,7 @@ impl Site {
     pub(crate) async fn serve(&self, options: ServerOptions) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let handler: Arc<dyn Handler> = Arc::new(self.clone());
-        serve(listener, Routes::new([("/".to_owned(), handler)]), options).expect("a server")
+        serve(listener, Routes::all(handler), options).expect("a server")
     }
 
     /// Requests that wait at the gate.

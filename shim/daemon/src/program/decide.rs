@@ -84,6 +84,7 @@ pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Progra
             triggers,
             parts,
             front: spec.front,
+            http: spec.http,
         },
         compiled: code.map(|code| code.path),
         volumes,

@@ -4,7 +4,7 @@ use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::record::{Owner, Sandbox};
 use shoal_api::pod::{self, Granted, TrustDomain, Values};
-use shoal_api::{Component, Store, Trigger};
+use shoal_api::{Component, HttpTrigger, Store, Trigger};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,8 @@ pub(crate) struct PodSpec {
     pub(crate) triggers: Vec<Trigger>,
     /// The paths that the pod's components answer together; none where this one answers all of them alone.
     pub(crate) front: Option<Routes>,
+    /// The HTTP triggers of these paths, in the same order.
+    pub(crate) http: Vec<HttpTrigger>,
     pub(crate) trust: TrustDomain,
     /// What the components of the pod are granted together.
     pub(crate) granted: Granted,
@@ -82,6 +84,8 @@ impl PodSpec {
         let trust = pod::trust_domain(&annotations).map_err(|problem| Error::Problems(vec![problem]))?;
         let triggers = pod::triggers(&annotations).map_err(Error::Problems)?;
         let front = triggers.as_deref().map(routes);
+        let http = triggers.iter().flatten().filter_map(|it| it.http.clone());
+        let http = http.collect();
         let mut triggers = triggers.unwrap_or_default();
         triggers.retain(|trigger| trigger.component == name);
         let linked = pod::linked(&annotations);
@@ -100,6 +104,7 @@ impl PodSpec {
             is_part: triggers.is_empty() && linked.contains(&name),
             triggers,
             front,
+            http,
             trust,
             granted: pod::granted(&annotations),
             limited: annotations.contains_key(pod::LIMITS) || annotations.contains_key(&own_limits),

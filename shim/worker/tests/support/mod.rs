@@ -302,6 +302,7 @@ pub(crate) fn task(id: &str, code: &Code) -> Task {
         triggers: Vec::new(),
         parts: Vec::new(),
         front: None,
+        http: Vec::new(),
     }
 }
 

@@ -44,6 +44,7 @@ const KV_AND_MEMORY: &str = r#"{"capabilities": {"keyValue": [{"name": "default"
 const FILES: &str = r#"{"capabilities": {"filesystem": [{"volume": "inside", "mountPath": "/data", "readOnly": false}]}, "limits": {"cpuTime": "3s"}}"#;
 const TCP: &str = r#"{"capabilities": {"network": {"outbound": [{"host": "127.0.0.1", "ports": [TCP_PORT], "protocols": ["TCP", "UDP"]}]}}}"#;
 const HTTP: &str = r#"{"capabilities": {"network": {"outbound": [{"host": "127.0.0.1", "ports": [HTTP_PORT]}]}}, "limits": {"requestTimeout": "10s", "cpuTime": "3s"}}"#;
+const IDLE: &str = r#"{"limits": {"streamIdleTimeout": "2s"}}"#;
 /// Time enough for a copy of a hundred megabytes.
 const TIME: &str = r#"{"limits": {"requestTimeout": "30s", "cpuTime": "30s"}}"#;
 
@@ -118,12 +119,18 @@ pub(super) const TABLE: &[Row] = &[
     row("hostile_p3_wait_for_ever", "{}", GET, LATE, SAYS_LATE),
     row(
         "hostile_never_finishes",
-        "{}",
+        IDLE,
         GET,
         End::Cut("the rest\n"),
-        SAYS_LATE,
+        &["limits.streamIdleTimeout"],
     ),
-    row("hostile_trickle", "{}", GET, End::Cut("..."), SAYS_LATE),
+    row(
+        "hostile_trickle",
+        r#"{"limits": {"responseBody": "20"}}"#,
+        GET,
+        End::Cut("..."),
+        SAYS_BODY,
+    ),
     row(
         "hostile_p3_task_never_ends",
         "{}",

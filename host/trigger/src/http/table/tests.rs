@@ -23,7 +23,7 @@ impl Clocked {
             connections: Vec::new(),
         };
         for key in 0..connections {
-            let connection = it.table.connection();
+            let connection = it.table.connection(Peer::new([127, 0, 0, 1].into()));
             it.table.insert(key, Arc::clone(&connection));
             it.connections.push(connection);
             it.pass(1);
