@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{KEY, LABEL, MOUNT_PATH, REDIS_URL, SUBDOMAIN};
+use crate::schema::{IMPORTS, KEY, LABEL, MOUNT_PATH, REDIS_URL, STORE_NAME, SUBDOMAIN};
 use crate::{Duration, rules};
 
 /// What a component may do beyond computing. Absent means denied; a component that is linked into another inherits
@@ -50,6 +50,14 @@ pub struct Capabilities {
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["channel"]))]
     pub messaging: Vec<MessagingGrant>,
+
+    /// Imports that the component never uses, though its SDK declares them: interfaces (`fermyon:spin/llm`), all interfaces of a
+    /// package (`fermyon:spin/*`), or functions. Where Shoal does not have one, a call to it traps; where it would need a grant, it
+    /// is there with nothing granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256), regex(pattern = IMPORTS)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub unused_imports: Vec<String>,
 }
 
 impl Capabilities {
@@ -68,8 +76,9 @@ impl Capabilities {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyValueGrant {
-    /// What the component passes to `open`. The one named `default` serves `shoal:service/kv-store`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = KEY))]
+    /// What the component passes to `open`. The one named `default` serves `shoal:service/kv-store`, and whoever opens the empty
+    /// name where none is granted under that.
+    #[schemars(length(max = 63), regex(pattern = STORE_NAME))]
     pub name: String,
     /// The name of an entry of `spec.stores`.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]

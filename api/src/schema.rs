@@ -17,9 +17,15 @@ pub(crate) const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([
 /// A key of a Secret or a ConfigMap.
 pub(crate) const KEY: &str = "^[-._a-zA-Z0-9]+$";
 
+/// A name under which a component opens a store: as [`KEY`], or empty.
+pub(crate) const STORE_NAME: &str = "^[-._a-zA-Z0-9]*$";
+
 /// A WIT interface, with its version if it has one.
 pub(crate) const INTERFACE: &str =
     "^[a-zA-Z][-a-zA-Z0-9]*(:[a-zA-Z][-a-zA-Z0-9]*)+(/[a-zA-Z][-a-zA-Z0-9]*)+(@[0-9][-+.0-9A-Za-z]*)?$";
+/// An import by its name, with or without its version, or all interfaces of a package.
+pub(crate) const IMPORTS: &str = "^[a-zA-Z][-a-zA-Z0-9]*((:[a-zA-Z][-a-zA-Z0-9]*)+(/[a-zA-Z][-a-zA-Z0-9]*)*(/\\*|/[a-zA-Z][-a-zA-Z0-9]*(@[0-9][-+.0-9A-Za-z]*)?))?$";
+
 /// Five fields, or a name that stands for them. Whether the numbers make sense is checked by who runs the schedule.
 pub(crate) const CRON: &str =
     "^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[-*/,?a-zA-Z0-9]+( +[-*/,?a-zA-Z0-9]+){4})$";

@@ -8,9 +8,9 @@ use crate::registry::Registry;
 use crate::{Global, Outcome, setup};
 use clap::Args;
 use grants::{Allow, Dir};
-use shoal_api::{Component, Duration, Limits, Quantity};
+use shoal_api::{Capabilities, Component, Duration, Limits, Quantity};
 use shoal_artifact::Source;
-use shoal_service::{Command, Exceeded, Exit, Fault, PoolOptions, Reason, ServiceError};
+use shoal_service::{Command, Exceeded, Exit, Fault, PoolOptions};
 
 /// Run one program of wasi:cli, with its own exit code
 ///
@@ -29,12 +29,16 @@ pub(crate) struct Run {
     /// A folder for the program, to read, or to write too with :rw. May be repeated
     #[arg(long, value_name = "HOST[:GUEST[:rw]]", value_parser = grants::dir)]
     dir: Vec<Dir>,
-    /// A destination that the program may connect to; /udp for UDP. May be repeated
-    #[arg(long, value_name = "HOST:PORT[/udp]", value_parser = grants::allow)]
+    /// A destination that the program may connect to, /udp for UDP; or none, for one that imports network interfaces and does not
+    /// use them. May be repeated
+    #[arg(long, value_name = "HOST:PORT[/udp]|none", value_parser = grants::allow)]
     allow: Vec<Allow>,
     /// Let names given with --allow resolve to private and loopback addresses; localhost always may
     #[arg(long)]
     allow_private: bool,
+    /// Imports that the program never uses, though its SDK declares them: an interface, or PACKAGE/*. Calls trap. May be repeated
+    #[arg(long, value_name = "IMPORT")]
+    unused_import: Vec<String>,
     /// Bytes of all memories and tables
     #[arg(long, value_name = "QUANTITY", default_value = "64Mi")]
     memory: Quantity,
@@ -63,7 +67,7 @@ pub(crate) async fn run(options: Run, global: &Global, console: &Console) -> Out
     let host = setup::host(global, console, pool, fetch)?;
     let command = command(options)?;
     let bar = console.bars.listener(&command.component.name);
-    let exit = host.run(&command, &*bar).await.map_err(failure)?;
+    let exit = host.run(&command, &*bar).await?;
     drop(bar);
     match exit {
         // Of an exit code the system keeps the lowest eight bits.
@@ -81,6 +85,7 @@ fn command(options: Run) -> Result<Command, Failure> {
         dir,
         allow,
         allow_private,
+        unused_import,
         memory,
         cpu_time,
         timeout,
@@ -94,7 +99,10 @@ fn command(options: Run) -> Result<Command, Failure> {
             cpu_time,
             ..Limits::default()
         },
-        grants::network(&allow, allow_private),
+        Capabilities {
+            unused_imports: unused_import,
+            ..grants::network(&allow, allow_private)
+        },
     );
     let mut component = Component {
         limits,
@@ -139,20 +147,6 @@ fn name(source: &Source) -> String {
             .to_string_lossy()
             .into_owned(),
     }
-}
-
-/// Says how to grant on the command line what a manifest would grant by a line.
-fn failure(error: ServiceError) -> Failure {
-    if let ServiceError::Denied { denied, .. } = &error {
-        let network = |reason: &Reason| matches!(reason, Reason::NotGranted(it) if it.field == "network");
-        if denied.iter().any(|it| network(&it.reason)) {
-            return Failure::new(format!("{error}\nwith shoal run: --allow HOST:PORT"));
-        }
-        return Failure::new(format!(
-            "{error}\nshoal run grants folders and connections alone: write a manifest"
-        ));
-    }
-    error.into()
 }
 
 /// Limits are named after the fields of a manifest; here they are options.

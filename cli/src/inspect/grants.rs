@@ -1,41 +1,54 @@
 //! From refusals to the YAML that would turn them into grants. Which import needs what is `shoal-capability`'s knowledge.
 
-use shoal_service::{Denied, Grant, Reason, link_entry};
+use shoal_service::{Denied, Grant, Reason, link_entry, patterns, unused_list};
 use std::collections::BTreeMap;
 
 /// What an entry of `spec.components`, and what beside it, would have to say; empty where nothing is missing.
 pub(crate) fn yaml(denied: &[Denied]) -> String {
     let mut capabilities = BTreeMap::new();
+    let mut least = BTreeMap::new();
     let mut stores = None;
-    let mut links: Vec<String> = Vec::new();
+    let mut missing: Vec<&str> = Vec::new();
     for refusal in denied {
         match &refusal.reason {
             Reason::NotGranted(Grant {
                 field,
                 value,
                 stores: beside,
+                least: enough,
             }) => {
                 stores = stores.or(*beside);
+                if let Some(enough) = enough {
+                    least.insert(field, enough);
+                }
                 // Sockets may need any port, outgoing HTTP 443: the placeholder covers both.
                 let known = capabilities.entry(field).or_insert(value);
                 if value.contains("PORT") {
                     *known = value;
                 }
             }
-            Reason::NoSuchInterface => links.push(link_entry(&refusal.import)),
+            Reason::NoSuchInterface => missing.push(&refusal.import),
             Reason::NoSuchFunction | Reason::OtherVersion { .. } | Reason::NotSupportedYet => {}
         }
     }
     let mut out = String::new();
-    if !links.is_empty() {
+    if !missing.is_empty() {
         out.push_str("links:\n");
-        links.iter().for_each(|link| out.push_str(&format!("- {link}\n")));
+        let mut link = |import: &&str| out.push_str(&format!("- {}\n", link_entry(import)));
+        missing.iter().for_each(&mut link);
+        let unused = unused_list(&patterns(&missing));
+        out.push_str("# or, of those that the program never calls, though its SDK declares them:\n");
+        out.push_str(&format!("# capabilities: {{unusedImports: {unused}}}\n"));
     }
     if !capabilities.is_empty() {
         out.push_str("capabilities:\n");
-        capabilities
-            .iter()
-            .for_each(|(name, value)| out.push_str(&format!("  {name}: {value}\n")));
+        capabilities.iter().for_each(|(name, value)| {
+            out.push_str(&format!("  {name}: {value}"));
+            if let Some(enough) = least.get(name) {
+                out.push_str(&format!("  # {enough} where it never connects"));
+            }
+            out.push('\n');
+        });
     }
     if let Some(stores) = stores {
         out.push_str(&format!("# beside components:\nstores: {stores}\n"));
@@ -76,11 +89,12 @@ mod tests {
             ]),
             "links:\n\
              - {import: \"acme:auth/check@1.0.0\", component: COMPONENT}\n\
+             # or, of those that the program never calls, though its SDK declares them:\n\
+             # capabilities: {unusedImports: [\"acme:auth/check\"]}\n\
              capabilities:\n  \
-               config: [{name: NAME, value: VALUE}]\n  \
                keyValue: [{name: default, store: STORE}]\n  \
                messaging: [{channel: CHANNEL, redis: {url: URL}}]\n  \
-               network: {outbound: [{host: HOST, ports: [PORT]}]}\n  \
+               network: {outbound: [{host: HOST, ports: [PORT]}]}  # {outbound: []} where it never connects\n  \
                secrets: [{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]\n\
              # beside components:\n\
              stores: [{name: STORE, memory: {}}]\n"
@@ -92,7 +106,7 @@ mod tests {
         assert_eq!(of(&["wasi:cli/environment@0.2.6", "wasi:http/types@0.2.6"]), "");
         assert_eq!(
             of(&["wasi:http/outgoing-handler@0.2.6"]),
-            "capabilities:\n  network: {outbound: [{host: HOST, ports: [443]}]}\n"
+            "capabilities:\n  network: {outbound: [{host: HOST, ports: [443]}]}  # {outbound: []} where it never connects\n"
         );
     }
 }

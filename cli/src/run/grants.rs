@@ -9,9 +9,17 @@ use shoal_service::{Folder, Mount};
 #[derive(Clone, Debug)]
 pub(crate) struct Dir(pub(crate) Mount);
 
+/// What `--allow` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Allow {
+    /// The interfaces of the network, and connections to nowhere.
+    Nothing,
+    To(Destination),
+}
+
 /// A destination, from `--allow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Allow {
+pub(crate) struct Destination {
     host: String,
     port: u16,
     protocol: Protocol,
@@ -40,8 +48,11 @@ pub(crate) fn dir(text: &str) -> Result<Dir, String> {
     }))
 }
 
-/// `HOST:PORT`, `[ADDRESS]:PORT/udp`.
+/// `HOST:PORT`, `[ADDRESS]:PORT/udp`, `none`.
 pub(crate) fn allow(text: &str) -> Result<Allow, String> {
+    if text == "none" {
+        return Ok(Allow::Nothing);
+    }
     let wanted = || {
         format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443 or [::1]:53/udp")
     };
@@ -60,24 +71,29 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
     if host.is_empty() {
         return Err(wanted());
     }
-    Ok(Allow {
+    Ok(Allow::To(Destination {
         host: host.to_owned(),
         port,
         protocol,
-    })
+    }))
 }
 
 /// The grants of the network.
 pub(crate) fn network(allow: &[Allow], private: bool) -> Capabilities {
-    let rule = |it: &Allow| OutboundRule {
+    let rule = |it: &Destination| OutboundRule {
         host: it.host.clone(),
         ports: vec![it.port],
         protocols: vec![it.protocol],
         allow_private: private || it.host == "localhost" || it.host.ends_with(".localhost"),
     };
-    let outbound: Vec<_> = allow.iter().map(rule).collect();
+    let destinations = allow.iter().filter_map(|it| match it {
+        Allow::To(destination) => Some(rule(destination)),
+        Allow::Nothing => None,
+    });
     Capabilities {
-        network: (!outbound.is_empty()).then_some(NetworkGrant { outbound }),
+        network: (!allow.is_empty()).then(|| NetworkGrant {
+            outbound: destinations.collect(),
+        }),
         ..Capabilities::default()
     }
 }

@@ -96,6 +96,18 @@ fn destinations_become_a_grant() {
         assert!(grants::allow(wrong).is_err(), "{wrong}");
     }
     assert!(grants::allow("10.0.0.0/8:5432").is_ok());
+    let granted = |arguments: &[&str]| {
+        command(parse(arguments).unwrap())
+            .unwrap()
+            .component
+            .capabilities
+            .network
+    };
+    assert_eq!(granted(&["x.wasm"]), None);
+    assert_eq!(
+        granted(&["--allow", "none", "x.wasm"]).map(|it| it.outbound.len()),
+        Some(0)
+    );
 }
 
 #[test]

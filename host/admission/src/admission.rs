@@ -1,10 +1,10 @@
 //! Whether a component may run with what its manifest grants. Pure: names in, verdict out; nothing is linked here.
 
-use crate::advice::{Advice, Grant, Origin};
+use crate::advice::{Grant, NO_NETWORK, Origin};
 use crate::interface::{Interface, Name, Unknown};
+use crate::unused::unused;
 use shoal_api::Component;
 use shoal_description::{Description, ItemKind};
-use std::fmt;
 
 /// An import that the component may not have, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,38 +42,6 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (import, origin) = (&self.import, &self.origin);
-        match &self.reason {
-            Reason::NotGranted(grant) => {
-                let advice = Advice::Grant(grant);
-                write!(f, "{import} is not granted; to grant it: {}", advice.at(origin))
-            }
-            Reason::OtherVersion { known } => {
-                write!(
-                    f,
-                    "{import}: Shoal has this interface in version {known} only; rebuild the component against it"
-                )
-            }
-            Reason::NoSuchInterface => {
-                let advice = Advice::Link { import };
-                write!(
-                    f,
-                    "{import}: Shoal has no such interface; if another component exports it: {}",
-                    advice.at(origin)
-                )
-            }
-            Reason::NoSuchFunction => write!(
-                f,
-                "{import}: Shoal has no such function; if another component exports it: move it into an interface, for only \
-                 interfaces can be linked"
-            ),
-            Reason::NotSupportedYet => write!(f, "{import} is not supported yet"),
-        }
-    }
-}
-
 /// Checks every import of a component against its manifest.
 ///
 /// `imports` are the names as they stand in the component, `origin` is where its fields are written.
@@ -81,7 +49,7 @@ impl fmt::Display for Denied {
 /// # Errors
 ///
 /// All imports that carry authority and are neither granted nor linked, and all that nobody provides, in the order of the
-/// component.
+/// component. Those that the manifest says it never uses are not among them.
 pub fn admit<'a>(
     imports: impl IntoIterator<Item = &'a str>,
     component: &Component,
@@ -89,7 +57,7 @@ pub fn admit<'a>(
 ) -> Result<(), Vec<Denied>> {
     let denied: Vec<_> = imports
         .into_iter()
-        .filter(|import| !linked(import, component))
+        .filter(|import| !linked(import, component) && !unused(import, component))
         .filter_map(|import| {
             judge(import, component).map(|reason| Denied {
                 import: import.to_owned(),
@@ -129,7 +97,7 @@ pub fn admit_parts(description: &Description, parts: &[(Origin, &Component)]) ->
 }
 
 /// Whether a link provides the import. A link may leave the version out.
-fn linked(import: &str, component: &Component) -> bool {
+pub(crate) fn linked(import: &str, component: &Component) -> bool {
     let without_version = import.split_once('@').map_or(import, |(path, _)| path);
     component
         .links
@@ -140,14 +108,21 @@ fn linked(import: &str, component: &Component) -> bool {
 fn judge(import: &str, component: &Component) -> Option<Reason> {
     let granted = &component.capabilities;
     let missing = |field, value| Some(Reason::NotGranted(Grant::of(field, value)));
+    let network = |value| {
+        Some(Reason::NotGranted(Grant {
+            least: Some(NO_NETWORK),
+            ..Grant::of("network", value)
+        }))
+    };
     match Interface::of(import) {
-        Ok(Interface::Ambient(..) | Interface::HttpTypes(_)) => None,
+        // Configuration is as variables are: what was not given is not there.
+        Ok(Interface::Ambient(..) | Interface::HttpTypes(_) | Interface::Logging | Interface::Config) => None,
         Ok(Interface::HttpClient(_) | Interface::Sockets(..)) if granted.network.is_some() => None,
-        Ok(Interface::HttpClient(_)) => missing("network", "{outbound: [{host: HOST, ports: [443]}]}"),
-        Ok(Interface::Sockets(..)) => missing("network", "{outbound: [{host: HOST, ports: [PORT]}]}"),
-        Ok(Interface::KeyValue(_)) if !granted.key_value.is_empty() => None,
+        Ok(Interface::HttpClient(_)) => network("{outbound: [{host: HOST, ports: [443]}]}"),
+        Ok(Interface::Sockets(..)) => network("{outbound: [{host: HOST, ports: [PORT]}]}"),
+        Ok(Interface::KeyValue(..)) if !granted.key_value.is_empty() => None,
         Ok(Interface::KvStore) if granted.key_value.iter().any(|grant| grant.name == "default") => None,
-        Ok(Interface::KeyValue(_) | Interface::KvStore) => Some(Reason::NotGranted(Grant {
+        Ok(Interface::KeyValue(..) | Interface::KvStore) => Some(Reason::NotGranted(Grant {
             stores: Some("[{name: STORE, memory: {}}]"),
             ..Grant::of("keyValue", "[{name: default, store: STORE}]")
         })),
@@ -156,8 +131,6 @@ fn judge(import: &str, component: &Component) -> Option<Reason> {
             "secrets",
             "[{name: NAME, secretKeyRef: {name: SECRET, key: KEY}}]",
         ),
-        Ok(Interface::Config) if !granted.config.is_empty() => None,
-        Ok(Interface::Config) => missing("config", "[{name: NAME, value: VALUE}]"),
         Ok(Interface::Messaging) if !granted.messaging.is_empty() => None,
         Ok(Interface::Messaging) => missing("messaging", "[{channel: CHANNEL, redis: {url: URL}}]"),
         Ok(Interface::WasiMessaging) => Some(Reason::NotSupportedYet),

@@ -1,7 +1,6 @@
-//! What to write, and where, so that an import is provided: in a WasmService, or in a pod's annotations.
+//! What to write, and where, so that an import is provided: in a WasmService, in a pod's annotations, or on a command line.
 
 use shoal_api::pod;
-use std::fmt;
 
 /// Where a component's fields are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +14,8 @@ pub enum Origin {
         /// Whether no other component is linked to it: an annotation for all containers will do.
         alone: bool,
     },
+    /// As options of `shoal run`.
+    Run,
 }
 
 /// A grant, with placeholders in capitals for what only the author of the manifest knows.
@@ -24,6 +25,8 @@ pub struct Grant {
     pub field: &'static str,
     /// Its value, as YAML.
     pub value: &'static str,
+    /// The value that is enough for a program that imports the interface and never uses it.
+    pub least: Option<&'static str>,
     /// The stores of the service that it refers to, as YAML.
     pub stores: Option<&'static str>,
 }
@@ -33,6 +36,7 @@ impl Grant {
         Self {
             field,
             value,
+            least: None,
             stores: None,
         }
     }
@@ -43,52 +47,90 @@ pub fn link(import: &str) -> String {
     format!("{{import: \"{import}\", component: COMPONENT}}")
 }
 
-/// What to write.
-#[derive(Clone, Copy)]
-pub(crate) enum Advice<'a> {
-    Grant(&'a Grant),
-    Link { import: &'a str },
+/// The value of `unusedImports`, as YAML.
+pub fn unused_list<T: AsRef<str>>(patterns: &[T]) -> String {
+    let quoted: Vec<_> = patterns.iter().map(|it| format!("\"{}\"", it.as_ref())).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
-impl<'a> Advice<'a> {
-    /// With the place where it is to be written.
-    pub(crate) fn at(self, origin: &'a Origin) -> impl fmt::Display {
-        fmt::from_fn(move |f| match self {
-            Self::Grant(grant) => {
-                let Grant { field, value, stores } = grant;
-                match origin {
-                    Origin::Manifest(index) => {
-                        write!(f, "spec.components[{index}].capabilities.{field}: {value}")?;
-                    }
-                    Origin::Pod { container, alone } => {
-                        annotation(f, pod::CAPABILITIES, (!alone).then_some(container))?;
-                        write!(f, "{field}: {value}")?;
-                    }
-                }
-                match (stores, origin) {
-                    (None, _) => Ok(()),
-                    (Some(stores), Origin::Manifest(_)) => write!(f, " with spec.stores: {stores}"),
-                    (Some(stores), Origin::Pod { .. }) => {
-                        f.write_str(" with ")?;
-                        annotation(f, pod::STORES, None)?;
-                        f.write_str(stores)
-                    }
+impl Origin {
+    /// Lines that set fields of `capabilities` to these values.
+    pub(crate) fn capabilities(&self, fields: &[(&str, &str)]) -> Vec<String> {
+        match self {
+            Self::Manifest(index) => {
+                let line = |(field, value): &(_, _)| {
+                    format!("spec.components[{index}].capabilities.{field}: {value}")
+                };
+                fields.iter().map(line).collect()
+            }
+            Self::Pod { container, alone } => {
+                let key = annotation(pod::CAPABILITIES, (!alone).then_some(container));
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(field, value)| format!("{field}: {value}"))
+                    .collect();
+                match fields.as_slice() {
+                    [] => Vec::new(),
+                    [one] => vec![format!("{key}: {one}")],
+                    several => vec![format!("{key}: {{{}}}", several.join(", "))],
                 }
             }
-            Self::Link { import } => {
-                match origin {
-                    Origin::Manifest(index) => write!(f, "spec.components[{index}].links: ")?,
-                    Origin::Pod { container, .. } => annotation(f, pod::LINKS, Some(container))?,
-                }
-                write!(f, "[{}]", link(import))
+            Self::Run => fields
+                .iter()
+                .filter_map(|(field, value)| option(field, value))
+                .collect(),
+        }
+    }
+
+    /// The line that says that these imports are never used.
+    pub(crate) fn unused<T: AsRef<str>>(&self, patterns: &[T]) -> String {
+        if *self == Self::Run {
+            let options = patterns
+                .iter()
+                .map(|it| format!("--unused-import '{}'", it.as_ref()));
+            return options.collect::<Vec<_>>().join(" ");
+        }
+        self.capabilities(&[("unusedImports", &unused_list(patterns))])
+            .concat()
+    }
+
+    /// The line that adds stores, as YAML.
+    pub(crate) fn stores(&self, stores: &str) -> Option<String> {
+        match self {
+            Self::Manifest(_) => Some(format!("spec.stores: {stores}")),
+            Self::Pod { .. } => Some(format!("{}: {stores}", annotation(pod::STORES, None))),
+            Self::Run => None,
+        }
+    }
+
+    /// The line that links an import to another component.
+    pub(crate) fn link(&self, import: &str) -> Option<String> {
+        let entry = link(import);
+        match self {
+            Self::Manifest(index) => Some(format!("spec.components[{index}].links: [{entry}]")),
+            Self::Pod { container, .. } => {
+                Some(format!("{}: [{entry}]", annotation(pod::LINKS, Some(container))))
             }
-        })
+            Self::Run => None,
+        }
     }
 }
 
-fn annotation(f: &mut fmt::Formatter<'_>, key: &str, container: Option<&String>) -> fmt::Result {
+/// A grant as an option of `shoal run`, which has some of them.
+fn option(field: &str, value: &str) -> Option<String> {
+    match (field, value) {
+        ("network", NO_NETWORK) => Some("--allow none".to_owned()),
+        ("network", _) => Some("--allow HOST:PORT".to_owned()),
+        _ => None,
+    }
+}
+
+/// Connections to nowhere.
+pub(crate) const NO_NETWORK: &str = "{outbound: []}";
+
+fn annotation(key: &str, container: Option<&String>) -> String {
     match container {
-        Some(container) => write!(f, "metadata.annotations[{key}.{container}]: "),
-        None => write!(f, "metadata.annotations[{key}]: "),
+        Some(container) => format!("metadata.annotations[{key}.{container}]"),
+        None => format!("metadata.annotations[{key}]"),
     }
 }

@@ -47,14 +47,16 @@ pub enum Interface {
     HttpClient(Generation),
     /// An interface of `wasi:sockets`.
     Sockets(Socket, Generation),
-    /// `wasi:keyvalue`, 0.2.0-draft.
-    KeyValue(KeyValue),
+    /// `wasi:keyvalue`.
+    KeyValue(KeyValue, Draft),
     /// `shoal:service/kv-store`.
     KvStore,
     /// `shoal:service/secrets`.
     Secrets,
-    /// `wasi:config/store`.
+    /// `wasi:config`: `store`, which drafts called `runtime`.
     Config,
+    /// `wasi:logging/logging`: lines of the service's log.
+    Logging,
     /// `shoal:service/messaging`.
     Messaging,
     /// `wasi:messaging`, which is not provided yet.
@@ -92,6 +94,8 @@ pub enum Ambient {
     MonotonicClock,
     /// `wasi:clocks/types`, of 0.3 alone.
     ClockTypes,
+    /// `wasi:clocks/timezone`: UTC.
+    Timezone,
     /// `wasi:filesystem/types`
     FilesystemTypes,
     /// `wasi:filesystem/preopens`
@@ -142,6 +146,15 @@ pub enum KeyValue {
     Batch,
 }
 
+/// The drafts of `wasi:keyvalue`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Draft {
+    /// 0.2.0-draft: cursors are numbers.
+    One,
+    /// 0.2.0-draft2: cursors are texts. `atomics` has compare-and-swap, which stores here don't.
+    Two,
+}
+
 /// Why a name is not in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -169,15 +182,30 @@ impl Interface {
                 Ok(interface)
             }
             (_, None, None) => Err(Unknown::Interface),
-            (_, Some(_), None) => Err(Unknown::Version("0.2")),
-            (_, None, Some(_)) => Err(Unknown::Version("0.3")),
-            (_, Some(_), Some(_)) => Err(Unknown::Version("0.2 and 0.3")),
+            (_, two, three) => Err(Unknown::Version(releases(
+                name.version,
+                two.is_some(),
+                three.is_some(),
+            ))),
         }
     }
 }
 
+/// The releases that have an interface, for someone who built against another version: that of the same generation where there is one.
+fn releases(version: Option<&str>, two: bool, three: bool) -> &'static str {
+    let built = version.unwrap_or_default();
+    match (two, three) {
+        (true, true) if built.starts_with("0.2.") => "0.2",
+        (true, true) if built.starts_with("0.3.") => "0.3.0",
+        (true, true) => "0.2 or 0.3.0",
+        (true, false) => "0.2",
+        (false, _) => "0.3.0",
+    }
+}
+
 fn generation(version: Option<&str>) -> Option<Generation> {
-    // Pre-releases (0.2.0-rc-2023-11-10, 0.3.0-rc-2026-03-15) differ from the release and from each other.
+    // Pre-releases (0.2.0-rc-2023-11-10, 0.3.0-rc-2026-01-06) differ from the release and from each other. Those that don't are renamed
+    // before anybody sees them (`shoal-compile`).
     let version = version.filter(|version| !version.contains('-'))?;
     match version.split('.').collect::<Vec<_>>().as_slice() {
         ["0", "2", _] => Some(Generation::Two),
@@ -186,23 +214,49 @@ fn generation(version: Option<&str>) -> Option<Generation> {
     }
 }
 
-/// Interfaces whose versions are not those of WASI as a whole.
+/// Interfaces whose versions are not those of WASI as a whole, each version with what it is.
 fn ours(name: Name<'_>) -> Result<Option<Interface>, Unknown> {
-    let (interface, version) = match (name.package, name.interface) {
-        ("shoal:service", "kv-store") => (Interface::KvStore, "0.1.0"),
-        ("shoal:service", "secrets") => (Interface::Secrets, "0.1.0"),
-        ("wasi:config", "store") => (Interface::Config, "0.2.0-rc.1"),
-        ("wasi:keyvalue", "store") => (Interface::KeyValue(KeyValue::Store), "0.2.0-draft"),
-        ("wasi:keyvalue", "atomics") => (Interface::KeyValue(KeyValue::Atomics), "0.2.0-draft"),
-        ("wasi:keyvalue", "batch") => (Interface::KeyValue(KeyValue::Batch), "0.2.0-draft"),
-        ("shoal:service", "messaging") => (Interface::Messaging, "0.1.0"),
+    use Interface::{Config, KeyValue as Keys, KvStore, Logging, Messaging, Secrets};
+    let (known, wanted): (&[(Option<&str>, Interface)], &'static str) = match (name.package, name.interface) {
+        ("shoal:service", "kv-store") => (&[(Some("0.1.0"), KvStore)], "0.1.0"),
+        ("shoal:service", "secrets") => (&[(Some("0.1.0"), Secrets)], "0.1.0"),
+        ("shoal:service", "messaging") => (&[(Some("0.1.0"), Messaging)], "0.1.0"),
+        // Their functions and types are the same.
+        ("wasi:config", "store") => (
+            &[
+                (Some("0.2.0-rc.1"), Config),
+                (Some("0.2.0-draft"), Config),
+                (Some("0.2.0-draft-2024-09-27"), Config),
+            ],
+            "0.2.0-rc.1",
+        ),
+        // So are they here, but for the name of a type, which nothing refers to by its name.
+        ("wasi:config", "runtime") => (&[(Some("0.2.0-draft"), Config)], "0.2.0-draft"),
+        ("wasi:logging", "logging") => (&[(Some("0.1.0-draft"), Logging), (None, Logging)], "0.1.0-draft"),
+        ("wasi:keyvalue", "store") => (
+            &[
+                (Some("0.2.0-draft"), Keys(KeyValue::Store, Draft::One)),
+                (Some("0.2.0-draft2"), Keys(KeyValue::Store, Draft::Two)),
+            ],
+            "0.2.0-draft or 0.2.0-draft2",
+        ),
+        ("wasi:keyvalue", "batch") => (
+            &[
+                (Some("0.2.0-draft"), Keys(KeyValue::Batch, Draft::One)),
+                (Some("0.2.0-draft2"), Keys(KeyValue::Batch, Draft::Two)),
+            ],
+            "0.2.0-draft or 0.2.0-draft2",
+        ),
+        ("wasi:keyvalue", "atomics") => (
+            &[(Some("0.2.0-draft"), Keys(KeyValue::Atomics, Draft::One))],
+            "0.2.0-draft",
+        ),
         ("wasi:messaging", _) => return Ok(Some(Interface::WasiMessaging)),
         _ => return Ok(None),
     };
-    if name.version == Some(version) {
-        Ok(Some(interface))
-    } else {
-        Err(Unknown::Version(version))
+    match known.iter().find(|(version, _)| *version == name.version) {
+        Some((_, interface)) => Ok(Some(*interface)),
+        None => Err(Unknown::Version(wanted)),
     }
 }
 
@@ -226,6 +280,7 @@ fn wasi(name: Name<'_>, generation: Generation) -> Option<Interface> {
         ("wasi:clocks", "system-clock", Three) => ambient(Ambient::WallClock),
         ("wasi:clocks", "monotonic-clock", _) => ambient(Ambient::MonotonicClock),
         ("wasi:clocks", "types", Three) => ambient(Ambient::ClockTypes),
+        ("wasi:clocks", "timezone", _) => ambient(Ambient::Timezone),
         ("wasi:filesystem", "types", _) => ambient(Ambient::FilesystemTypes),
         ("wasi:filesystem", "preopens", _) => ambient(Ambient::Preopens),
         ("wasi:io", "error", Two) => ambient(Ambient::IoError),
@@ -281,18 +336,56 @@ mod tests {
     }
 
     #[test]
+    fn drafts_that_other_platforms_build_against_are_known() {
+        for (name, interface) in [
+            ("wasi:config/store@0.2.0-rc.1", Interface::Config),
+            ("wasi:config/store@0.2.0-draft", Interface::Config),
+            ("wasi:config/store@0.2.0-draft-2024-09-27", Interface::Config),
+            ("wasi:config/runtime@0.2.0-draft", Interface::Config),
+            ("wasi:logging/logging", Interface::Logging),
+            ("wasi:logging/logging@0.1.0-draft", Interface::Logging),
+            (
+                "wasi:keyvalue/store@0.2.0-draft",
+                Interface::KeyValue(KeyValue::Store, Draft::One),
+            ),
+            (
+                "wasi:keyvalue/batch@0.2.0-draft2",
+                Interface::KeyValue(KeyValue::Batch, Draft::Two),
+            ),
+            (
+                "wasi:clocks/timezone@0.2.3",
+                Interface::Ambient(Ambient::Timezone, Generation::Two),
+            ),
+        ] {
+            assert_eq!(Interface::of(name), Ok(interface), "{name}");
+        }
+    }
+
+    #[test]
     fn other_versions_are_told_apart_from_other_interfaces() {
         assert_eq!(
             Interface::of("wasi:http/types@0.3.0-rc-2026-01-06"),
-            Err(Unknown::Version("0.2 and 0.3"))
+            Err(Unknown::Version("0.3.0"))
+        );
+        assert_eq!(
+            Interface::of("wasi:http/types@0.2.0-rc-2023-11-10"),
+            Err(Unknown::Version("0.2"))
+        );
+        assert_eq!(
+            Interface::of("wasi:http/types"),
+            Err(Unknown::Version("0.2 or 0.3.0"))
         );
         assert_eq!(Interface::of("wasi:io/poll@0.3.0"), Err(Unknown::Version("0.2")));
         assert_eq!(
             Interface::of("wasi:http/client@0.2.0"),
-            Err(Unknown::Version("0.3"))
+            Err(Unknown::Version("0.3.0"))
         );
         assert_eq!(
             Interface::of("wasi:keyvalue/store@0.2.0"),
+            Err(Unknown::Version("0.2.0-draft or 0.2.0-draft2"))
+        );
+        assert_eq!(
+            Interface::of("wasi:keyvalue/atomics@0.2.0-draft2"),
             Err(Unknown::Version("0.2.0-draft"))
         );
         assert_eq!(Interface::of("wasi:http/handler@0.3.0"), Err(Unknown::Interface));

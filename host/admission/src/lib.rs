@@ -3,7 +3,11 @@
 mod admission;
 mod advice;
 mod interface;
+mod refusal;
+mod unused;
 
 pub use admission::{Denied, Inadmissible, Reason, admit, admit_parts};
-pub use advice::{Grant, Origin, link};
-pub use interface::{Ambient, Generation, Interface, KeyValue, Name, Socket, Unknown};
+pub use advice::{Grant, Origin, link, unused_list};
+pub use interface::{Ambient, Draft, Generation, Interface, KeyValue, Name, Socket, Unknown};
+pub use refusal::{Refusal, patterns};
+pub use unused::stubs;

@@ -77,6 +77,23 @@ impl Cache {
             .map_err(unshare)
     }
 
+    /// What the compiler reads from `artifact`, which it doesn't compile for that. A component that may not run is refused by it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Compile`] when it is no component, and what can go wrong with files.
+    pub async fn described(
+        &self,
+        artifact: &Artifact,
+        compiler: &Compiler,
+    ) -> Result<Description, ArtifactError> {
+        let dir = self.compiled_dir(compiler.fingerprint().await?)?;
+        match self.find(&dir, &artifact.digest).await? {
+            Some(found) => Ok(found.description),
+            None => Ok(compiler.describe(&artifact.path).await?),
+        }
+    }
+
     async fn compile(
         &self,
         key: &str,

@@ -17,6 +17,7 @@ mod filesystem;
 mod grants;
 pub mod keyvalue;
 mod link;
+mod logging;
 mod logs;
 mod messaging;
 mod network;
@@ -26,6 +27,8 @@ mod report;
 mod secrets;
 mod state;
 mod stdio;
+mod stub;
+mod timezone;
 mod trace;
 mod views;
 
@@ -39,10 +42,12 @@ pub use messaging::{Channel, Sending};
 pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
 pub use preview1::link_module;
 pub use shoal_admission::{
-    Denied, Grant, Inadmissible, Origin, Reason, admit, admit_parts, link as link_entry,
+    Denied, Grant, Inadmissible, Origin, Reason, Refusal, admit, admit_parts, link as link_entry, patterns,
+    stubs, unused_list,
 };
 pub use shoal_api::Secret;
 pub use shoal_network::{Policy, RuleError};
 pub use state::{MAX_HANDLES, State, handles_exhausted};
 pub use stdio::Stdio;
+pub use stub::stub;
 pub use trace::{TRACEPARENT, TRACESTATE, Trace};

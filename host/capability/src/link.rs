@@ -10,8 +10,8 @@ use crate::messaging::{self, HasMessaging};
 use crate::random::{HasRandom, HasSeed, Random};
 use crate::secrets::{self, HasSecrets};
 use crate::views::{Views, views};
-use crate::{CapabilityError, State, network};
-use shoal_admission::{Ambient, Generation, Interface, KeyValue};
+use crate::{CapabilityError, State, logging, network, timezone};
+use shoal_admission::{Ambient, Draft, Generation, Interface, KeyValue};
 use std::collections::BTreeSet;
 use wasmtime::component::{HasData, Linker, LinkerInstance, ResourceTable};
 use wasmtime_wasi::cli::WasiCli;
@@ -101,7 +101,8 @@ fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -
                 it, views.http,
             )
         }
-        Interface::KeyValue(which) => key_value(it, which, views),
+        Interface::KeyValue(which, draft) => key_value(it, (which, draft), views),
+        Interface::Logging => logging::link(it, views),
         Interface::KvStore => {
             keyvalue::string_bindings::kv_store::add_to_linker_instance::<_, HasStrings>(it, views.strings)
         }
@@ -157,6 +158,7 @@ fn ambient_two(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &Views)
         Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasSeed>(l, views.seed),
+        Ambient::Timezone => timezone::two(l),
         // Of 0.3 alone.
         Ambient::CliTypes | Ambient::ClockTypes => Ok(()),
     }
@@ -191,17 +193,30 @@ fn ambient_three(l: &mut LinkerInstance<'_, State>, which: Ambient, views: &View
         Ambient::Random => random::random::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::Insecure => random::insecure::add_to_linker_instance::<_, HasRandom>(l, |_| Random),
         Ambient::InsecureSeed => random::insecure_seed::add_to_linker_instance::<_, HasSeed>(l, views.seed),
+        Ambient::Timezone => timezone::three(l),
         // `wasi:cli/types` holds no function; the rest is of 0.2 alone.
         Ambient::CliTypes | Ambient::IoError | Ambient::Poll | Ambient::Streams => Ok(()),
     }
 }
 
-fn key_value(l: &mut LinkerInstance<'_, State>, which: KeyValue, views: &Views) -> wasmtime::Result<()> {
+fn key_value(
+    l: &mut LinkerInstance<'_, State>,
+    which: (KeyValue, Draft),
+    views: &Views,
+) -> wasmtime::Result<()> {
     use keyvalue::bindings::{atomics, batch, store};
+    use keyvalue::draft2;
     match which {
-        KeyValue::Store => store::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
-        KeyValue::Atomics => atomics::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
-        KeyValue::Batch => batch::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        (KeyValue::Store, Draft::One) => store::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        (KeyValue::Store, Draft::Two) => {
+            draft2::store::add_to_linker_instance::<_, HasBuckets>(l, views.buckets)
+        }
+        // Admission knows one of them alone.
+        (KeyValue::Atomics, _) => atomics::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        (KeyValue::Batch, Draft::One) => batch::add_to_linker_instance::<_, HasBuckets>(l, views.buckets),
+        (KeyValue::Batch, Draft::Two) => {
+            draft2::batch::add_to_linker_instance::<_, HasBuckets>(l, views.buckets)
+        }
     }
 }
 

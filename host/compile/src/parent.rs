@@ -24,7 +24,7 @@ pub struct CompileLimits {
     pub cpu: Duration,
     /// Bytes of native code and metadata.
     pub output: u64,
-    /// Compilations at the same time; others wait.
+    /// Compilations at the same time, and as many that are only read; others wait.
     pub concurrent: usize,
 }
 
@@ -69,6 +69,8 @@ struct Shared {
     program: PathBuf,
     limits: CompileLimits,
     running: Semaphore,
+    /// Of those who only read: they don't wait until others are compiled.
+    reading: Semaphore,
     fingerprint: OnceCell<String>,
 }
 
@@ -101,10 +103,12 @@ impl Compiler {
             return Err(CompileError::Missing(program));
         }
         let running = Semaphore::new(limits.concurrent.max(1));
+        let reading = Semaphore::new(limits.concurrent.max(1));
         let shared = Shared {
             program,
             limits,
             running,
+            reading,
             fingerprint: OnceCell::new(),
         };
         Ok(Self {
@@ -228,10 +232,15 @@ impl Compiler {
             program,
             limits,
             running,
+            reading,
             ..
         } = &*self.shared;
+        let places = match request {
+            Request::Describe | Request::Fingerprint => reading,
+            Request::Compile | Request::Componentize | Request::Compose => running,
+        };
         // Never closed, so it can't fail; without a permit there would be one compilation more.
-        let _permit = running.acquire().await.ok();
+        let _permit = places.acquire().await.ok();
         let (stdin, parts) = match input {
             Input::None => (Stdio::null(), None),
             Input::File(file) => (file.into(), None),

@@ -64,6 +64,36 @@ async fn imports_of_inner_components_are_not_its_own() {
     assert_eq!(names, ["outer:only/this"]);
 }
 
+/// The types of this pre-release are those of 0.3.0; those of the one before it are not.
+#[tokio::test]
+async fn the_last_pre_release_of_0_3_is_taken_for_the_release() {
+    let named = |version: &str, package: &str| {
+        format!(
+            r#"(component
+                (import "{package}:cli/environment@{version}" (instance (export "get-arguments" (func (result (list string))))))
+                (core module $m (func (export "f") (result i32) i32.const 0))
+                (core instance $i (instantiate $m))
+                (type $run (func async (result (result))))
+                (func $f (type $run) (canon lift (core func $i "f")))
+                (instance $e (export "run" (func $f)))
+                (export "{package}:cli/run@{version}" (instance $e)))"#
+        )
+    };
+    for (version, package, known) in [
+        ("0.3.0-rc-2026-03-15", "wasi", "0.3.0"),
+        ("0.3.0-rc-2026-02-09", "wasi", "0.3.0-rc-2026-02-09"),
+        ("0.3.0-rc-2026-03-15", "acme", "0.3.0-rc-2026-03-15"),
+    ] {
+        let text = named(version, package);
+        let description = compile(CompileLimits::default(), &text)
+            .await
+            .expect("it compiles");
+        assert!(description.concurrent());
+        assert_eq!(description.imports[0].version(), Some(known));
+        assert_eq!(description.exports[0].version(), Some(known));
+    }
+}
+
 #[tokio::test]
 async fn a_stream_in_a_type_makes_it_concurrent() {
     let text = r#"(component (type $s (stream u8)) (import "f" (func (param "s" $s))))"#;

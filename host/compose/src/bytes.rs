@@ -1,10 +1,15 @@
-//! Renames imports in a component's bytes. Names of imports stand in its import sections alone; everything else refers to them by
-//! number, so nothing else changes.
+//! Renames imports and exports in a component's bytes. Their names stand in its sections of imports and exports alone; everything else
+//! refers to them by number, so nothing else changes.
 
-use wasmparser::{BinaryReader, BinaryReaderError, ComponentImportSectionReader, Encoding, Parser, Payload};
+use wasmparser::{
+    BinaryReader, BinaryReaderError, ComponentExportSectionReader, ComponentImportSectionReader, Encoding,
+    Parser, Payload,
+};
 
 /// The section of imports in a component.
 const IMPORTS: u8 = 10;
+/// The section of exports in a component.
+const EXPORTS: u8 = 11;
 /// Magic number and version.
 const HEADER: usize = 8;
 
@@ -25,6 +30,23 @@ pub(crate) fn is_component(wasm: &[u8]) -> bool {
 ///
 /// Where the bytes are cut off or no component. They are not validated.
 pub fn rename(wasm: &[u8], name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<u8>, BinaryReaderError> {
+    rename_in(wasm, &[IMPORTS], name)
+}
+
+/// The component with the imports and exports renamed for which `name` knows a new name, likewise.
+///
+/// # Errors
+///
+/// As for [`rename`].
+pub fn rename_both(wasm: &[u8], name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<u8>, BinaryReaderError> {
+    rename_in(wasm, &[IMPORTS, EXPORTS], name)
+}
+
+fn rename_in(
+    wasm: &[u8],
+    sections: &[u8],
+    name: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<u8>, BinaryReaderError> {
     let mut out = Vec::with_capacity(wasm.len() + 1024);
     let mut reader = BinaryReader::new(wasm, 0);
     out.extend_from_slice(reader.read_bytes(HEADER)?);
@@ -34,8 +56,8 @@ pub fn rename(wasm: &[u8], name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<
         let size = reader.read_var_u32()? as usize;
         let at = place(reader.original_position());
         let content = reader.read_bytes(size)?;
-        if id == IMPORTS {
-            let renamed = imports(content, name)?;
+        if sections.contains(&id) {
+            let renamed = items(content, &names(id, content)?, name)?;
             out.push(id);
             leb(&mut out, renamed.len());
             out.extend_from_slice(&renamed);
@@ -52,15 +74,29 @@ fn place(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
-fn imports(content: &[u8], name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<u8>, BinaryReaderError> {
-    let section = ComponentImportSectionReader::new(BinaryReader::new(content, 0))?;
-    let mut out = Vec::with_capacity(content.len());
-    leb(&mut out, section.count() as usize);
-    let mut items = Vec::new();
-    for item in section.into_iter_with_offsets() {
-        let (offset, import) = item?;
-        items.push((place(offset), import.name.name));
+/// The names in a section of imports or exports, each with the place where its item begins.
+fn names(section: u8, content: &[u8]) -> Result<Vec<(usize, &str)>, BinaryReaderError> {
+    let reader = BinaryReader::new(content, 0);
+    if section == EXPORTS {
+        let items = ComponentExportSectionReader::new(reader)?.into_iter_with_offsets();
+        return items
+            .map(|item| item.map(|(offset, it)| (place(offset), it.name.name)))
+            .collect();
     }
+    let items = ComponentImportSectionReader::new(reader)?.into_iter_with_offsets();
+    items
+        .map(|item| item.map(|(offset, it)| (place(offset), it.name.name)))
+        .collect()
+}
+
+/// A section with some of its items renamed.
+fn items(
+    content: &[u8],
+    items: &[(usize, &str)],
+    name: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<u8>, BinaryReaderError> {
+    let mut out = Vec::with_capacity(content.len());
+    leb(&mut out, items.len());
     let ends = items
         .iter()
         .skip(1)
@@ -106,7 +142,7 @@ fn leb(out: &mut Vec<u8>, mut number: usize) {
 mod tests {
     use super::*;
 
-    fn names(wasm: &[u8]) -> Vec<String> {
+    fn imported(wasm: &[u8]) -> Vec<String> {
         let mut depth = 0;
         let mut names = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
@@ -147,7 +183,7 @@ mod tests {
         })
         .expect("renamed");
         assert_eq!(
-            names(&renamed),
+            imported(&renamed),
             [
                 "p1-wasi:io/streams@0.2.0".to_owned(),
                 format!("p1-{long}:cli/stdout@0.2.0"),
@@ -158,6 +194,22 @@ mod tests {
             .validate_all(&renamed)
             .expect("it is as valid as it was");
         assert_eq!(rename(&wasm, &|_| None).expect("nothing to do"), wasm);
+    }
+
+    #[test]
+    fn exports_are_renamed_where_that_is_asked_for() {
+        let wasm = wat::parse_str(
+            r#"(component (import "a:b/c@1.0.0-rc" (func $f)) (export "a:b/d@1.0.0-rc" (func $f)) (export "e" (func $f)))"#,
+        )
+        .expect("a component");
+        let wanted = wat::parse_str(
+            r#"(component (import "a:b/c@1.0.0" (func $f)) (export "a:b/d@1.0.0" (func $f)) (export "e" (func $f)))"#,
+        )
+        .expect("a component");
+        let release = |name: &str| Some(name.strip_suffix("-rc")?.to_owned());
+        assert_eq!(rename_both(&wasm, &release).expect("renamed"), wanted);
+        let imports = rename(&wasm, &release).expect("renamed");
+        assert!(imports.windows(14).any(|it| it == b"a:b/d@1.0.0-rc"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod order;
 mod provide;
 mod wit;
 
-pub use bytes::rename;
+pub use bytes::{rename, rename_both};
 pub use error::ComposeError;
 pub use fuse::{Composition, compose};
 pub use misfit::Misfit;

@@ -1,7 +1,7 @@
 //! Native code, mapped and linked: once for each compiled file, however many components run it. When it is mapped and unmapped is
 //! decided in `resident`.
 
-use crate::links::Binding;
+use crate::links::Wiring;
 use shoal_capability::{CapabilityError, Import, State};
 use shoal_description::{Description, ItemKind};
 use shoal_engine::{Engine, EngineError, Loaded, Native};
@@ -97,17 +97,17 @@ impl Code {
         compiled: &Path,
         description: &Description,
         parts: usize,
-        bindings: &[Binding],
+        wiring: &Wiring,
     ) -> Result<Arc<Linked>, LinkError> {
-        if !bindings.is_empty() {
+        if !wiring.is_empty() {
             // Where its links lead is this component's own business, whoever else runs the same file.
-            return link(engine, compiled, description, parts, bindings).map(Arc::new);
+            return link(engine, compiled, description, parts, wiring).map(Arc::new);
         }
         if let Some(linked) = self.table().get(compiled) {
             return Ok(linked);
         }
         // Outside of the lock: of two that come at the same time, one works for nothing.
-        let linked = link(engine, compiled, description, parts, &[])?;
+        let linked = link(engine, compiled, description, parts, wiring)?;
         Ok(self.table().put(compiled, linked))
     }
 
@@ -121,18 +121,15 @@ fn link(
     compiled: &Path,
     description: &Description,
     parts: usize,
-    bindings: &[Binding],
+    wiring: &Wiring,
 ) -> Result<Linked, LinkError> {
     let loaded = engine.load(compiled)?;
     let pre = match loaded.native() {
         Native::Component(component) => {
             let mut linker = Linker::new(engine.wasmtime());
-            let ours = imports(description, parts)
-                .filter(|import| !bindings.iter().any(|it| it.import == import.name));
+            let ours = imports(description, parts).filter(|import| !wiring.has(import.name));
             shoal_capability::link(&mut linker, ours)?;
-            for binding in bindings {
-                binding.define(&mut linker, component)?;
-            }
+            wiring.define(&mut linker, component)?;
             linker.instantiate_pre(component).map(Pre::Component)
         }
         Native::Module(module) => {

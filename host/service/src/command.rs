@@ -1,5 +1,6 @@
 //! `wasi:cli` components that nobody calls: run once, to an exit code. How one is run is in `world`, for triggers too.
 
+use crate::admissible::admit_program;
 use crate::code::Linked;
 use crate::deadline::{after, by};
 use crate::instances::Template as _;
@@ -56,13 +57,15 @@ impl Host {
             mounts,
             timeout,
         } = command;
-        let ready = self
-            .load_from(source, self.fetch_options(), progress)
-            .await
-            .map_err(|source| ServiceError::Artifact {
-                component: component.name.clone(),
-                source,
-            })?;
+        let failed = |source| ServiceError::Artifact {
+            component: component.name.clone(),
+            source,
+        };
+        let fetched = self.cache.fetch(source, self.fetch_options(), progress).await;
+        let artifact = fetched.map_err(failed)?;
+        let description = self.described(&artifact).await.map_err(failed)?;
+        admit_program(component, &description)?;
+        let ready = self.compile(&artifact, progress).await.map_err(failed)?;
         let grants = GrantsBuilder {
             env: variables(component)?,
             mounts: mounts.clone(),

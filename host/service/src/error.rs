@@ -6,7 +6,7 @@ use crate::resolve::ServiceLink;
 use crate::stores::StoreError;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
-use shoal_capability::{CapabilityError, Denied};
+use shoal_capability::{CapabilityError, Denied, Refusal};
 use shoal_engine::EngineError;
 use shoal_link::Misfit;
 
@@ -84,7 +84,7 @@ pub enum ServiceError {
         source: EngineError,
     },
     /// The component imports what it was not granted.
-    #[error("component {component} imports what it was not granted:\n  {}", list_with(.denied, "\n  "))]
+    #[error("{}", Refusal { component, denied })]
     Denied {
         /// The component's name.
         component: String,

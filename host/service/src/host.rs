@@ -11,6 +11,7 @@ use shoal_artifact::{
 };
 use shoal_capability::LogSink;
 use shoal_compile::Compiler;
+use shoal_description::Description;
 use shoal_engine::PoolOptions;
 use std::path::Path;
 use std::sync::Arc;
@@ -99,6 +100,11 @@ impl Host {
         })
     }
 
+    /// What an artifact imports and exports.
+    pub(crate) async fn described(&self, artifact: &Artifact) -> Result<Description, ArtifactError> {
+        self.cache.described(artifact, &self.compiler).await
+    }
+
     /// Compiles an artifact where that was not done before.
     pub(crate) async fn compile(
         &self,
@@ -121,16 +127,6 @@ impl Host {
         members: &[Member<'_>],
     ) -> Result<Composed, ArtifactError> {
         self.cache.composed(root, members, &self.compiler).await
-    }
-
-    pub(crate) async fn load_from(
-        &self,
-        source: &Source,
-        fetch: &FetchOptions,
-        progress: &dyn Progress,
-    ) -> Result<Ready, ArtifactError> {
-        let artifact = self.cache.fetch(source, fetch, progress).await?;
-        self.compile(&artifact, progress).await
     }
 
     /// How artifacts are pulled unless a component says otherwise.

@@ -2,10 +2,11 @@
 //! from is `artifact`'s business, what a grant gives `capability`'s, how a request arrives `trigger`'s.
 //!
 //! ```text
-//! manifest ── prepare: fetch, compile, load, admit, link ──> Service ── routes ──> trigger
+//! manifest ── prepare: fetch, admit, compile, load, link ──> Service ── routes ──> trigger
 //! request ── admission ── instance (fresh, or used again) ── world: http 0.2, http 0.3, my-service ──> answer
 //! ```
 
+mod admissible;
 mod admission;
 mod channels;
 mod code;
@@ -59,8 +60,8 @@ pub use values::Objects;
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{
-    Denied, Dialer, Folder, Grant, Hold, Line, LogSink, Mount, Origin, Reason, RequestId, Room, Stream,
-    admit, link_entry,
+    Denied, Dialer, Folder, Grant, Hold, Line, LogSink, Mount, Origin, Reason, Refusal, RequestId, Room,
+    Stream, admit, link_entry, patterns, unused_list,
 };
 pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
 pub use shoal_trigger::event::{Counts, Failed, Tally};

@@ -5,11 +5,81 @@ use crate::ServiceError;
 use crate::code::LinkError;
 use crate::exported::Exported;
 use shoal_api::Component;
-use shoal_capability::{CapabilityError, State};
+use shoal_capability::{CapabilityError, Import, State};
 use shoal_description::{Description, unversioned};
 use shoal_link::{Interface, Misfit, Slot, Uncrossable, check, define, exported, imported};
 use std::fmt;
 use std::sync::Arc;
+
+/// What a component's own manifest says of its imports: those that nobody shares who runs the same file.
+#[derive(Default)]
+pub(crate) struct Wiring {
+    /// Imports that other services provide.
+    pub(crate) bindings: Vec<Binding>,
+    /// Imports that nobody provides, and nobody uses.
+    pub(crate) stubs: Vec<Stub>,
+}
+
+impl Wiring {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && self.stubs.is_empty()
+    }
+
+    /// Whether an import has its place here.
+    pub(crate) fn has(&self, import: &str) -> bool {
+        let stubs = self.stubs.iter().map(|it| it.import.as_str());
+        let mut names = self.bindings.iter().map(|it| it.import.as_str()).chain(stubs);
+        names.any(|it| it == import)
+    }
+
+    /// Defines what is in it.
+    pub(crate) fn define(
+        &self,
+        linker: &mut wasmtime::component::Linker<State>,
+        component: &wasmtime::component::Component,
+    ) -> Result<(), LinkError> {
+        for binding in &self.bindings {
+            binding.define(linker, component)?;
+        }
+        for stub in &self.stubs {
+            let import = Import {
+                name: &stub.import,
+                interface: &stub.interface,
+                part: stub.part,
+            };
+            shoal_capability::stub(linker, component, import)?;
+        }
+        Ok(())
+    }
+}
+
+/// An import that traps when it is called.
+pub(crate) struct Stub {
+    import: String,
+    interface: String,
+    part: usize,
+}
+
+/// What the manifest says of a component's imports, or of those of several in one.
+///
+/// # Errors
+///
+/// A link of an interface that its component does not import.
+pub(crate) fn wiring(
+    parts: &[(usize, &Component)],
+    description: &Description,
+) -> Result<Wiring, ServiceError> {
+    let components: Vec<_> = parts.iter().map(|(_, component)| *component).collect();
+    let stubs = shoal_capability::stubs(description, &components).map(|import| Stub {
+        import: import.name.to_owned(),
+        interface: import.interface.to_owned(),
+        part: import.part,
+    });
+    Ok(Wiring {
+        stubs: stubs.collect(),
+        bindings: bindings(parts, description)?,
+    })
+}
 
 /// An import that another service provides.
 #[derive(Clone)]
@@ -24,7 +94,7 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    pub(crate) fn define(
+    fn define(
         &self,
         linker: &mut wasmtime::component::Linker<State>,
         component: &wasmtime::component::Component,
@@ -82,10 +152,7 @@ impl fmt::Display for Crossing {
 /// # Errors
 ///
 /// A link of an interface that its component does not import.
-pub(crate) fn bindings(
-    parts: &[(usize, &Component)],
-    description: &Description,
-) -> Result<Vec<Binding>, ServiceError> {
+fn bindings(parts: &[(usize, &Component)], description: &Description) -> Result<Vec<Binding>, ServiceError> {
     let mut bindings = Vec::new();
     for (place, (_, component)) in parts.iter().enumerate() {
         for link in &component.links {

@@ -1,13 +1,13 @@
 //! What runs components, whoever brought them: engines, mapped code, and who unmaps it. Artifacts are brought by `host`; for a pod
 //! they are there already (`pods`).
 
+use crate::admissible::{admit, no_program};
 use crate::code::{Code, LinkError, Linked};
 use crate::events::EventComponent;
 use crate::exported::{Exported, Plain};
 use crate::instances::Instances;
 use crate::limits::ReuseLimits;
-use crate::links::{Binding, Offer, Want, bindings, offers, wants};
-use crate::prepare::admit;
+use crate::links::{Offer, Want, offers, wants, wiring};
 use crate::resident::{Recipe, Resident};
 use crate::respond::HttpComponent;
 use crate::sweeper::{Sweep, Sweeper};
@@ -90,7 +90,7 @@ impl Machine {
             return Err(ServiceError::Manifest(Vec::new()));
         };
         admit(parts, &ready.description)?;
-        let bindings: Arc<[Binding]> = bindings(parts, &ready.description)?.into();
+        let wiring = Arc::new(wiring(parts, &ready.description)?);
         let engine = self.engine(component, &ready)?;
         let recipe = Recipe {
             code: Arc::clone(&self.code),
@@ -100,13 +100,13 @@ impl Machine {
             description: ready.description,
             parts: parts.len(),
             reuse: component.reuse.as_ref().map(ReuseLimits::from),
-            bindings,
+            wiring,
             world: HttpWorld::of,
         };
         let failed = |error| ServiceError::link(&component.name, error);
         let linked = recipe.linked().map_err(failed)?;
         let unit = Arc::new(self.unit(service, component, engine, grants)?);
-        let wants = linked.types().map(|types| wants(&recipe.bindings, types));
+        let wants = linked.types().map(|types| wants(&recipe.wiring.bindings, types));
         let offers = match callers.services {
             true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
             false => Vec::new(),
@@ -187,21 +187,15 @@ impl Machine {
     ) -> Result<Program, ServiceError> {
         let description = &ready.description;
         if !description.fits(World::Command) {
-            let command = World::Command.export();
-            return Err(ServiceError::Exports {
-                component: component.name.clone(),
-                exports: description.export_names(),
-                wanted: format!(
-                    "a program exports {command}: a service is started from its manifest with `shoal up`"
-                ),
-            });
+            return Err(no_program(component, description));
         }
         let concurrent = description.is_wasi3(World::Command);
         admit(&[(0, component)], description)?;
         let engine = self.engine(component, ready)?;
+        let wiring = wiring(&[(0, component)], description)?;
         let linked = self
             .code
-            .linked(&engine, &ready.compiled, description, 1, &[])
+            .linked(&engine, &ready.compiled, description, 1, &wiring)
             .map_err(|error| ServiceError::link(&component.name, error))?;
         let unit = self.unit(service, component, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))

@@ -1,5 +1,6 @@
 //! From a manifest to a service that answers. Pulling and compiling is in `host`.
 
+use crate::admissible::uncallable;
 use crate::channels;
 use crate::events::EventComponent;
 use crate::fused::{Members, is_root};
@@ -12,10 +13,9 @@ use crate::triggers::{self, Planned, Triggers};
 use crate::values::{self, Objects};
 use crate::volumes::Volumes;
 use crate::{Host, ServiceError, ServiceId};
-use shoal_api::{Component, HttpTrigger, WasmService, route};
+use shoal_api::{Component, HttpTrigger, NetworkGrant, WasmService, route};
 use shoal_artifact::{Artifact, Progress};
-use shoal_capability::{GrantsBuilder, Inadmissible, NetworkOptions, Origin, Policy, Stdio, admit_parts};
-use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
+use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
 use shoal_trigger::http::{Handler, Routes, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -145,16 +145,27 @@ impl Host {
             components,
             artifacts: &artifacts,
         };
-        for (index, component) in components.iter().enumerate() {
-            let (Some(listener), Some(artifact)) = (listeners.get(index), artifacts.get(index)) else {
-                continue;
-            };
-            if !is_root(&manifest.spec, index, linkable) {
+        // All of them before the first is compiled, which may take a while.
+        let mut wholes = Vec::new();
+        for index in 0..components.len() {
+            wholes.push(match is_root(&manifest.spec, index, linkable) {
+                true => Some(self.assemble(&members, index, &manifest.spec.triggers).await?),
+                false => None,
+            });
+        }
+        let made = wholes.into_iter().zip(&artifacts).zip(&listeners);
+        for (component, ((whole, artifact), listener)) in components.iter().zip(made) {
+            let Some(whole) = whole else {
                 service.add_part(component, artifact);
                 continue;
-            }
-            let (ready, places) = self.assemble(&members, index, &**listener).await?;
-            let parts: Vec<_> = places
+            };
+            let ready = self.compile(&whole.artifact, &**listener).await;
+            let ready = ready.map_err(|source| ServiceError::Artifact {
+                component: component.name.clone(),
+                source,
+            })?;
+            let parts: Vec<_> = whole
+                .places
                 .iter()
                 .filter_map(|at| Some((*at, components.get(*at)?)))
                 .collect();
@@ -184,7 +195,10 @@ pub(crate) fn granted(service: &str, component: &Component) -> Result<GrantsBuil
     if let Some(clocks) = &component.capabilities.clocks {
         builder.clock_resolution = clocks.resolution.as_std();
     }
-    if let Some(network) = &component.capabilities.network {
+    let granted = &component.capabilities;
+    // What is never used may be imported without a grant: it is there, and leads nowhere.
+    let nowhere = (!granted.unused_imports.is_empty()).then(NetworkGrant::default);
+    if let Some(network) = granted.network.as_ref().or(nowhere.as_ref()) {
         let policy = Policy::new(network).map_err(|source| ServiceError::Capability {
             component: component.name.clone(),
             source: source.into(),
@@ -213,22 +227,6 @@ pub(crate) fn with_linked(
         root.linked.push(built);
     }
     Ok(root)
-}
-
-/// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself. `parts` are those
-/// that are in it, with their places in the manifest.
-pub(crate) fn admit(parts: &[(usize, &Component)], description: &Description) -> Result<(), ServiceError> {
-    let origins = parts
-        .iter()
-        .map(|(index, component)| (Origin::Manifest(*index), *component));
-    admit_parts(description, &origins.collect::<Vec<_>>()).map_err(|Inadmissible { part, denied }| {
-        ServiceError::Denied {
-            component: parts
-                .get(part)
-                .map_or_else(String::new, |(_, it)| it.name.clone()),
-            denied,
-        }
-    })
 }
 
 impl Service {
@@ -321,27 +319,16 @@ impl Service {
     /// Connects triggers with the components that they call.
     fn route(&mut self, manifest: &WasmService) -> Result<(), ServiceError> {
         for (index, trigger) in manifest.spec.triggers.iter().enumerate() {
-            let wanted = match &trigger.http {
+            match &trigger.http {
                 Some(http) if self.callable.contains_key(&trigger.component) => {
                     self.http.push((http.clone(), trigger.component.clone()));
-                    continue;
                 }
-                None if self.handlers.contains_key(&trigger.component) => continue,
-                Some(_) => format!(
-                    "trigger {} calls {HANDLES_REQUESTS}: build it for one of these, or run a command with `shoal run`",
-                    trigger.name
-                ),
-                None => format!(
-                    "spec.triggers[{index}].component: trigger {} calls {HANDLES_EVENTS}: build it for one of these",
-                    trigger.name
-                ),
-            };
-            let exports = self.exports.get(&trigger.component);
-            return Err(ServiceError::Exports {
-                component: trigger.component.clone(),
-                exports: exports.cloned().unwrap_or_default(),
-                wanted,
-            });
+                None if self.handlers.contains_key(&trigger.component) => {}
+                _ => {
+                    let exports = self.exports.get(&trigger.component);
+                    return Err(uncallable(index, trigger, exports.cloned().unwrap_or_default()));
+                }
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use crate::code::{Code, LinkError, Linked};
 use crate::limits::ReuseLimits;
-use crate::links::Binding;
+use crate::links::Wiring;
 use arc_swap::ArcSwapOption;
 use shoal_artifact::Pin;
 use shoal_description::Description;
@@ -26,8 +26,8 @@ pub(crate) struct Recipe<W> {
     /// How many components it is in one.
     pub(crate) parts: usize,
     pub(crate) reuse: Option<ReuseLimits>,
-    /// Imports that other services provide.
-    pub(crate) bindings: Arc<[Binding]>,
+    /// What its manifest says of its imports.
+    pub(crate) wiring: Arc<Wiring>,
     /// What callers want it as; none where it is no such thing.
     pub(crate) world: Taken<W>,
 }
@@ -40,7 +40,7 @@ impl<W> Recipe<W> {
             &self.compiled,
             &self.description,
             self.parts,
-            &self.bindings,
+            &self.wiring,
         )
     }
 
@@ -54,7 +54,7 @@ impl<W> Recipe<W> {
             description: self.description.clone(),
             parts: self.parts,
             reuse: self.reuse,
-            bindings: Arc::clone(&self.bindings),
+            wiring: Arc::clone(&self.wiring),
             world,
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with a pod, in words for its events: what was wrong and what to do. And the code that containerd goes by.
 
-use shoal_admission::Denied;
+use shoal_admission::{Denied, Refusal};
 use shoal_api::Problem;
 use shoal_api::pod::{StartError, StartErrorKind};
 use shoal_artifact::ArtifactError;
@@ -44,8 +44,8 @@ pub(crate) enum Error {
     Store { image: String, reason: String },
     #[error("containerd cannot be reached at {address}: {reason}")]
     Containerd { address: String, reason: String },
-    #[error("{}", list(.0))]
-    Denied(Vec<Denied>),
+    #[error("{}", Refusal { component, denied }.in_one_line())]
+    Denied { component: String, denied: Vec<Denied> },
     #[error(
         "component {component} exports {exports}: a container needs {HANDLES_REQUESTS} to serve, or {command} to run once",
         command = World::Command.export()
@@ -126,7 +126,7 @@ impl Error {
             Self::Problems(_) | Self::NoImage(_) | Self::NoVolume { .. } | Self::Options { .. } => {
                 ttrpc::Code::INVALID_ARGUMENT
             }
-            Self::Denied(_) => ttrpc::Code::PERMISSION_DENIED,
+            Self::Denied { .. } => ttrpc::Code::PERMISSION_DENIED,
             _ => ttrpc::Code::UNKNOWN,
         }
     }
@@ -134,10 +134,10 @@ impl Error {
     /// What the operator is told of a container that this kept from starting.
     fn start_error_kind(&self) -> StartErrorKind {
         match self {
-            Self::Denied(denied) if denied.iter().any(|it| it.reason.is_not_granted()) => {
+            Self::Denied { denied, .. } if denied.iter().any(|it| it.reason.is_not_granted()) => {
                 StartErrorKind::NotGranted
             }
-            Self::Denied(_) => StartErrorKind::UnknownImport,
+            Self::Denied { .. } => StartErrorKind::UnknownImport,
             Self::Unlinked(source) if matches!(source.root(), ArtifactError::Unfit { .. }) => {
                 StartErrorKind::NotLinked
             }
@@ -213,7 +213,10 @@ mod tests {
             let origin = shoal_admission::Origin::Manifest(0);
             let imports = imports.iter().copied();
             let denied = shoal_admission::admit(imports, &shoal_api::Component::default(), &origin);
-            Error::Denied(denied.expect_err("it imports something"))
+            Error::Denied {
+                component: "web".to_owned(),
+                denied: denied.expect_err("it imports something"),
+            }
         };
         for (imports, kind) in [
             (&["acme:auth/check@1.0.0"][..], StartErrorKind::UnknownImport),

@@ -16,6 +16,7 @@ use shoal_artifact::{
     Pin, Source, format,
 };
 use shoal_compile::Compiler;
+use shoal_description::Description;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -83,6 +84,12 @@ impl Images {
         };
         self.known().insert(target.digest, known);
         Ok(artifact)
+    }
+
+    /// What it imports and exports; `image` is for messages.
+    pub(crate) async fn described(&self, image: &str, artifact: &Artifact) -> Result<Description, Error> {
+        let described = self.cache.described(artifact, &self.compiler).await;
+        described.map_err(|source| wrong(image, source))
     }
 
     /// Its compiled file; `image` is for messages.

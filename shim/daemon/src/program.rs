@@ -1,4 +1,4 @@
-//! From a container's bundle to what runs: its artifact is pulled, composed with those that it is linked to, and compiled. What its pod
+//! From a container's bundle to what runs: its artifact is pulled, composed with those that it is linked to, admitted, and compiled. What its pod
 //! says is read in `pod_spec`; what follows from both is decided in `decide`.
 
 mod decide;
@@ -13,8 +13,8 @@ use crate::node::Node;
 use crate::record::{Container, Program, Sandbox};
 use decide::{Code, Linked, decide};
 use pod_spec::PodSpec;
-use shoal_artifact::{Artifact, Composed, Member, Pin};
-use shoal_protocol::TaskPart;
+use shoal_artifact::{Artifact, Composed, Member};
+use shoal_protocol::{Role, TaskPart};
 use std::path::Path;
 
 impl Node {
@@ -25,24 +25,34 @@ impl Node {
             None => None,
         };
         let spec = PodSpec::read(&create.id, Path::new(&create.bundle), bundle, sandbox.as_ref())?;
-        let (code, pins) = self.code(&create.namespace, &spec).await?;
+        let image = spec.image.clone();
+        let (code, artifact) = self.code(&create.namespace, &spec).await?;
         let resolv = resolv(sandbox.as_ref(), bundle).await;
-        let program = decide(spec, code, resolv)?;
+        let mut program = decide(spec, code, resolv)?;
+        let mut pins = vec![artifact.pin.clone()];
+        if program.task.role != Role::Part {
+            let compiled = self.images.compiled(&image, &artifact).await?;
+            program.compiled = Some(compiled.path);
+            pins.push(compiled.pin);
+        }
         self.images.keep(&create.id, pins);
         Ok(program)
     }
 
-    /// The code of a component, and what keeps it in the cache; `namespace` is containerd's.
-    async fn code(&self, namespace: &str, spec: &PodSpec) -> Result<(Code, Vec<Pin>), Error> {
+    /// What is known of a component before it is compiled, and its artifact; `namespace` is containerd's.
+    async fn code(&self, namespace: &str, spec: &PodSpec) -> Result<(Code, Artifact), Error> {
         let artifact = self.images.artifact(namespace, &spec.image).await?;
         if spec.is_part {
-            let digest = artifact.digest;
-            return Ok((Code::Part { digest }, vec![artifact.pin]));
+            let digest = artifact.digest.clone();
+            return Ok((Code::Part { digest }, artifact));
         }
         let (artifact, parts) = self.linked(spec, artifact).await?;
-        let code = self.images.compiled(&spec.image, &artifact).await?;
-        let pins = vec![artifact.pin, code.pin.clone()];
-        Ok((Code::Compiled { code, parts }, pins))
+        let code = Code::Own {
+            digest: artifact.digest.clone(),
+            description: self.images.described(&spec.image, &artifact).await?,
+            parts,
+        };
+        Ok((code, artifact))
     }
 
     /// Composes a component with those of its pod that it is linked to, whose containers are there already: the whole, and the others

@@ -160,7 +160,7 @@ fn the_malicious_library_is_refused_where_nothing_grants_it_sockets() {
     Up::new().manifest(&text).fails().failed(
         1,
         &[
-            "component stats imports what it was not granted",
+            "component stats can't run here: grant it",
             "wasi:sockets/tcp",
             "spec.components[1].capabilities.network",
         ],

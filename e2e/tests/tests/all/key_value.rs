@@ -162,7 +162,7 @@ async fn a_grant_to_one_component_is_none_for_its_neighbour() {
     ended.failed(
         1,
         &[
-            "component not imports what it was not granted",
+            "component not can't run here: grant it",
             "spec.components[1].capabilities.keyValue",
         ],
     );

@@ -167,7 +167,7 @@ fn what_a_linked_component_was_not_granted_is_refused_by_its_name() {
     ended.failed(
         1,
         &[
-            "component lib imports what it was not granted",
+            "component lib can't run here: grant it",
             "wasi:keyvalue/store",
             "wasi:sockets/tcp",
             "spec.components[1].capabilities.network",
@@ -183,7 +183,7 @@ fn what_a_linked_component_was_not_granted_is_refused_by_its_name() {
     Up::new()
         .manifest(&manifest)
         .fails()
-        .failed(1, &["component lib imports what it was not granted"]);
+        .failed(1, &["component lib can't run here: grant it"]);
 }
 
 /// A dependency that has grants of its own tries what its caller has: it gets none of it, and the log says what it tried.

@@ -25,6 +25,8 @@ mod manifests;
 mod modules;
 mod outbound;
 mod persistent;
+mod platforms;
+mod refusals;
 mod registry;
 mod service_links;
 mod services;

@@ -31,7 +31,7 @@ fn without_a_grant_the_import_is_refused_with_the_line_that_grants_it() {
         ended.failed(
             1,
             &[
-                "component web imports what it was not granted",
+                "component web can't run here: grant it",
                 "wasi:sockets/tcp@0.2",
                 line,
             ],

@@ -64,7 +64,7 @@ fn what_one_component_may_the_others_may_not() {
     Up::new().manifest(&text).fails().failed(
         1,
         &[
-            "component catalog imports what it was not granted",
+            "component catalog can't run here: grant it",
             "wasi:sockets",
             "spec.components[2].capabilities.network",
         ],

@@ -1,7 +1,7 @@
 //! What is refused, with which words.
 
 use super::*;
-use shoal_api::{Capabilities, ConfigGrant, KeyValueGrant, Link, MessagingGrant, NetworkGrant, SecretGrant};
+use shoal_api::{Capabilities, KeyValueGrant, Link, MessagingGrant, NetworkGrant, SecretGrant};
 use shoal_description::Import;
 
 /// What Rust's std imports whatever the program does.
@@ -76,8 +76,9 @@ fn sockets_are_refused_by_name_with_the_line_that_grants_them() {
     assert_eq!(
         refused("wasi:sockets/tcp@0.2.6", &none),
         [
-            "wasi:sockets/tcp@0.2.6 is not granted; to grant it: spec.components[2].capabilities.network: {outbound: \
-          [{host: HOST, ports: [PORT]}]}"
+            "wasi:sockets/tcp@0.2.6 is not granted. To grant it: spec.components[2].capabilities.network: {outbound: \
+          [{host: HOST, ports: [PORT]}]}. If the program never connects (JavaScript, Python and C# import it all the same), this \
+          is enough: spec.components[2].capabilities.network: {outbound: []}"
         ]
     );
     for import in [
@@ -120,27 +121,26 @@ fn key_value_needs_a_store_and_kv_store_the_one_named_default() {
     assert_eq!(
         refused(strings, &grant("sessions")),
         [
-            "shoal:service/kv-store@0.1.0 is not granted; to grant it: spec.components[2].capabilities.keyValue: [{name: \
-          default, store: STORE}] with spec.stores: [{name: STORE, memory: {}}]"
+            "shoal:service/kv-store@0.1.0 is not granted. To grant it: spec.components[2].capabilities.keyValue: [{name: \
+          default, store: STORE}] and spec.stores: [{name: STORE, memory: {}}]"
         ]
     );
     assert_eq!(refused(store, &Component::default()).len(), 1);
 }
 
 #[test]
-fn config_and_secrets_need_an_entry() {
+fn secrets_need_an_entry_and_configuration_may_be_empty() {
     let (config, secrets) = ("wasi:config/store@0.2.0-rc.1", "shoal:service/secrets@0.1.0");
-    assert!(refused(config, &Component::default())[0].ends_with("config: [{name: NAME, value: VALUE}]"));
+    assert_eq!(refused(config, &Component::default()), [""; 0]);
     assert!(
         refused(secrets, &Component::default())[0]
             .contains("capabilities.secrets: [{name: NAME, secretKeyRef:")
     );
     let granted = with(Capabilities {
-        config: vec![ConfigGrant::default()],
         secrets: vec![SecretGrant::default()],
         ..Capabilities::default()
     });
-    assert_eq!(admit([config, secrets], &granted, &Origin::Manifest(0)), Ok(()));
+    assert_eq!(refused(secrets, &granted), [""; 0]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn messaging_needs_a_channel() {
     assert_eq!(
         refused(import, &Component::default()),
         [
-            "shoal:service/messaging@0.1.0 is not granted; to grant it: spec.components[2].capabilities.messaging: \
+            "shoal:service/messaging@0.1.0 is not granted. To grant it: spec.components[2].capabilities.messaging: \
           [{channel: CHANNEL, redis: {url: URL}}]"
         ]
     );
@@ -176,15 +176,16 @@ fn unknown_imports_are_named() {
     assert_eq!(
         refused("acme:auth/check@1.0.0", &none),
         [
-            "acme:auth/check@1.0.0: Shoal has no such interface; if another component exports it: \
+            "Shoal does not have acme:auth/check@1.0.0. If the program never calls it, though its SDK declares it: \
+          spec.components[2].capabilities.unusedImports: [\"acme:auth/check\"]. If another component exports it: \
           spec.components[2].links: [{import: \"acme:auth/check@1.0.0\", component: COMPONENT}]"
         ]
     );
     assert!(refused("log", &none)[0].contains("only interfaces can be linked"));
-    assert!(refused("wasi:http/types@0.3.0-rc-2026-01-06", &none)[0].contains("version 0.2 and 0.3 only"));
+    assert!(refused("wasi:http/types@0.3.0-rc-2026-01-06", &none)[0].contains("in version 0.3.0 only"));
     assert_eq!(
         refused("wasi:messaging/producer@0.2.0-draft", &none),
-        ["wasi:messaging/producer@0.2.0-draft is not supported yet"]
+        ["wasi:messaging/producer@0.2.0-draft: not supported yet"]
     );
 }
 
@@ -196,19 +197,23 @@ fn a_pod_is_told_which_annotation_to_write() {
         let denied = admit([import], &Component::default(), &origin).expect_err("denied");
         denied[0].to_string()
     };
-    assert_eq!(
-        told("wasi:http/outgoing-handler@0.2.6", false),
-        "wasi:http/outgoing-handler@0.2.6 is not granted; to grant it: metadata.annotations[shoal.dev/capabilities.lib]: network: \
-         {outbound: [{host: HOST, ports: [443]}]}"
+    let told_of_http = told("wasi:http/outgoing-handler@0.2.6", false);
+    assert!(
+        told_of_http.starts_with(
+            "wasi:http/outgoing-handler@0.2.6 is not granted. To grant it: metadata.annotations[shoal.dev/capabilities.lib]: network: \
+             {outbound: [{host: HOST, ports: [443]}]}"
+        ),
+        "{told_of_http}"
     );
     assert_eq!(
         told("shoal:service/kv-store@0.1.0", true),
-        "shoal:service/kv-store@0.1.0 is not granted; to grant it: metadata.annotations[shoal.dev/capabilities]: keyValue: [{name: \
-         default, store: STORE}] with metadata.annotations[shoal.dev/stores]: [{name: STORE, memory: {}}]"
+        "shoal:service/kv-store@0.1.0 is not granted. To grant it: metadata.annotations[shoal.dev/capabilities]: keyValue: [{name: \
+         default, store: STORE}] and metadata.annotations[shoal.dev/stores]: [{name: STORE, memory: {}}]"
     );
     assert_eq!(
         told("acme:auth/check@1.0.0", true),
-        "acme:auth/check@1.0.0: Shoal has no such interface; if another component exports it: \
+        "Shoal does not have acme:auth/check@1.0.0. If the program never calls it, though its SDK declares it: \
+         metadata.annotations[shoal.dev/capabilities]: unusedImports: [\"acme:auth/check\"]. If another component exports it: \
          metadata.annotations[shoal.dev/links.lib]: [{import: \"acme:auth/check@1.0.0\", component: COMPONENT}]"
     );
 }
@@ -261,4 +266,39 @@ fn all_refusals_come_at_once() {
             "x:y/z"
         ]
     );
+}
+
+#[test]
+fn imports_that_are_never_used_are_not_refused() {
+    let unused = with(Capabilities {
+        unused_imports: vec![
+            "fermyon:spin/*".to_owned(),
+            "wasi:sockets/*".to_owned(),
+            "log".to_owned(),
+        ],
+        ..Capabilities::default()
+    });
+    for import in ["fermyon:spin/llm@2.0.0", "wasi:sockets/tcp@0.2.6", "log"] {
+        assert_eq!(refused(import, &unused), [""; 0], "{import}");
+        assert_eq!(refused(import, &Component::default()).len(), 1, "{import}");
+    }
+    assert_eq!(refused("spin:postgres/postgres@3.0.0", &unused).len(), 1);
+    let imports = [
+        "fermyon:spin/llm@2.0.0",
+        "wasi:sockets/tcp@0.2.6",
+        "wasi:cli/exit@0.2.6",
+    ];
+    let description = Description {
+        imports: imports
+            .map(|name| Import {
+                name: name.to_owned(),
+                kind: ItemKind::Interface,
+            })
+            .into(),
+        ..Description::default()
+    };
+    // Only what Shoal does not have needs something in its place.
+    let parts = [&unused];
+    let stubbed: Vec<_> = crate::stubs(&description, &parts).map(|it| it.name).collect();
+    assert_eq!(stubbed, ["fermyon:spin/llm@2.0.0"]);
 }

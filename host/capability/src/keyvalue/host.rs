@@ -66,7 +66,10 @@ impl Buckets<'_> {
 
 impl store::Host for Buckets<'_> {
     async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Failure> {
-        let Some(store) = self.grants.stores.get(&identifier) else {
+        let stores = &self.grants.stores;
+        // Some guests open "" for the store that others call default.
+        let default = || stores.get("default").filter(|_| identifier.is_empty());
+        let Some(store) = stores.get(&identifier).or_else(default) else {
             let error = KeyValueError::NoSuchStore { name: identifier };
             self.grants.report.refused(self.request, "keyValue", &error);
             return Err(error.into());

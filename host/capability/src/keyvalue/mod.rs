@@ -1,6 +1,7 @@
 //! Key-value stores: what a store is, and the two sets of interfaces that components see it through. Which store a name stands
 //! for is decided by the grants.
 
+pub(crate) mod draft2;
 mod host;
 mod memory;
 mod persistent;
@@ -152,6 +153,9 @@ pub enum KeyValueError {
         /// The key.
         key: String,
     },
+    /// A cursor that no call returned.
+    #[error("the cursor is none that list-keys returned; begin with none")]
+    NoCursor,
     /// The store cannot be reached or failed.
     #[error("the store failed: {reason}")]
     Backend {

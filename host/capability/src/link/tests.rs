@@ -3,7 +3,7 @@
 use super::*;
 use wasmtime::{Config, Engine};
 
-const TWO: [&str; 33] = [
+const TWO: [&str; 41] = [
     "wasi:cli/environment@0.2.6",
     "wasi:cli/exit@0.2.6",
     "wasi:cli/stdin@0.2.6",
@@ -37,9 +37,17 @@ const TWO: [&str; 33] = [
     "wasi:keyvalue/atomics@0.2.0-draft",
     "wasi:keyvalue/batch@0.2.0-draft",
     "wasi:config/store@0.2.0-rc.1",
+    "wasi:config/store@0.2.0-draft",
+    "wasi:config/store@0.2.0-draft-2024-09-27",
+    "wasi:config/runtime@0.2.0-draft",
+    "wasi:logging/logging",
+    "wasi:logging/logging@0.1.0-draft",
+    "wasi:clocks/timezone@0.2.6",
+    "wasi:keyvalue/store@0.2.0-draft2",
+    "wasi:keyvalue/batch@0.2.0-draft2",
 ];
 
-const THREE: [&str; 23] = [
+const THREE: [&str; 24] = [
     "wasi:cli/environment@0.3.0",
     "wasi:cli/exit@0.3.0",
     "wasi:cli/types@0.3.0",
@@ -54,6 +62,7 @@ const THREE: [&str; 23] = [
     "wasi:clocks/types@0.3.0",
     "wasi:clocks/system-clock@0.3.0",
     "wasi:clocks/monotonic-clock@0.3.0",
+    "wasi:clocks/timezone@0.3.0",
     "wasi:filesystem/types@0.3.0",
     "wasi:filesystem/preopens@0.3.0",
     "wasi:random/random@0.3.0",

@@ -3,11 +3,13 @@
 mod compose;
 mod describe;
 mod module;
+mod release;
 mod sandbox;
 
 pub use describe::describe;
 pub use module::componentize;
 
+use self::release::released;
 use crate::report::{Report, Request};
 use crate::{Description, Kind, Variant};
 use anyhow::{Context, bail};
@@ -18,7 +20,7 @@ use std::io::{Read, Write};
 const MAX_INPUT: u64 = 256 << 20;
 
 /// Changes with what a description says of the same component.
-const DESCRIPTION: u32 = 3;
+const DESCRIPTION: u32 = 4;
 
 /// The child's `main`: `shoal-compile REQUEST MEMORY CPU`, with limits in bytes and seconds.
 ///
@@ -51,7 +53,7 @@ pub fn main() -> anyhow::Result<()> {
         .context("read the artifact")?;
     let done = match (input.len() as u64 > MAX_INPUT, request) {
         (true, _) => Err(anyhow::anyhow!("it is larger than {MAX_INPUT} bytes")),
-        (false, Request::Describe) => describe(&input).map(|it| (it, Vec::new())),
+        (false, Request::Describe) => describe(&released(&input)).map(|it| (it, Vec::new())),
         (false, Request::Componentize) => {
             componentize(&input).and_then(|wasm| Ok((describe(&wasm)?, wasm.into_owned())))
         }
@@ -69,6 +71,7 @@ pub fn main() -> anyhow::Result<()> {
 ///
 /// Where the bytes are neither a valid component nor a program of WASI preview 1.
 pub fn compile(artifact: &[u8]) -> anyhow::Result<(Description, Vec<u8>)> {
+    let artifact = &*released(artifact);
     let description = describe(artifact)?;
     let engine = engine(description.variant)?;
     let code = match description.kind {

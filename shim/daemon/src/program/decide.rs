@@ -7,7 +7,7 @@ use crate::record::{Domain, Program};
 use shoal_admission::{Inadmissible, Origin, admit_parts};
 use shoal_api::pod::TrustDomain;
 use shoal_api::{Component, Trigger};
-use shoal_artifact::{Compiled, Digest};
+use shoal_artifact::Digest;
 use shoal_description::{Description, World};
 use shoal_protocol::{Role, Task, TaskPart};
 use std::collections::BTreeMap;
@@ -20,8 +20,13 @@ const RUN_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The code of a container's component.
 #[derive(Clone, Debug)]
 pub(crate) enum Code {
-    /// Compiled, alone or together with the components that it is linked to, in the order of their places.
-    Compiled { code: Compiled, parts: Vec<Linked> },
+    /// Its own, alone or together with the components that it is linked to, in the order of their places: what is known of it before it
+    /// is compiled.
+    Own {
+        digest: Digest,
+        description: Description,
+        parts: Vec<Linked>,
+    },
     /// Others of its pod have it in their own; this is the digest of its WebAssembly.
     Part { digest: Digest },
 }
@@ -34,22 +39,25 @@ pub(crate) struct Linked {
     pub(crate) volumes: BTreeMap<String, PathBuf>,
 }
 
-/// What runs in a container. `resolv` is the pod's resolv.conf.
+/// What runs in a container, but for its compiled file: what may not run is not compiled. `resolv` is the pod's resolv.conf.
 ///
 /// # Errors
 ///
 /// [`Error::Denied`] where the component, or one in it, imports what it isn't granted; [`Error::Exports`] where nothing that it exports
 /// can be called; [`Error::SocketsBesideOthers`].
 pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Program, Error> {
-    let (code, linked, digest) = match code {
-        Code::Compiled { code, parts } => (Some(code.clone()), parts, code.digest),
-        Code::Part { digest } => (None, Vec::new(), digest),
+    let (digest, description, linked) = match code {
+        Code::Own {
+            digest,
+            description,
+            parts,
+        } => (digest, Some(description), parts),
+        Code::Part { digest } => (digest, None, Vec::new()),
     };
     let mut volumes = spec.volumes.clone();
     volumes.extend(linked.iter().flat_map(|part| part.volumes.clone()));
     let parts: Vec<_> = linked.into_iter().map(|part| part.task).collect();
-    let description = code.as_ref().map(|code| &code.description);
-    let role = match description {
+    let role = match &description {
         Some(description) => {
             admit(description, &spec.component, &parts)?;
             role(description, &spec.triggers).ok_or_else(|| Error::Exports {
@@ -59,7 +67,7 @@ pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Progra
         }
         None => Role::Part,
     };
-    let domain = domain(&spec, description, &parts)?;
+    let domain = domain(&spec, description.as_ref(), &parts)?;
     let mut component = spec.component;
     if role.ends() && !spec.limited {
         component.limits.cpu_time = RUN_LIMIT.into();
@@ -67,15 +75,15 @@ pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Progra
     }
     let mut triggers = spec.triggers;
     triggers.retain(|trigger| trigger.redis.is_some());
-    let name = |code: &Compiled| format!("{}.cwasm", code.digest.hex());
+    let name = |_: &Description| format!("{}.cwasm", digest.hex());
     Ok(Program {
         task: Task {
             id: spec.container,
             pod: format!("{}/{}", spec.namespace, spec.pod),
             component,
-            code: code.as_ref().map(name).unwrap_or_default(),
+            code: description.as_ref().map(name).unwrap_or_default(),
             digest: digest.to_string(),
-            description: description.cloned().unwrap_or_default(),
+            description: description.unwrap_or_default(),
             role,
             sandbox: spec.sandbox.clone(),
             service: (spec.namespace, spec.service),
@@ -86,7 +94,7 @@ pub(crate) fn decide(spec: PodSpec, code: Code, resolv: String) -> Result<Progra
             front: spec.front,
             http: spec.http,
         },
-        compiled: code.map(|code| code.path),
+        compiled: None,
         volumes,
         owner: spec.owner,
         sandbox: spec.sandbox,
@@ -154,8 +162,15 @@ fn admit(description: &Description, component: &Component, parts: &[TaskPart]) -
         };
         (origin, member)
     });
-    admit_parts(description, &members.collect::<Vec<_>>())
-        .map_err(|Inadmissible { denied, .. }| Error::Denied(denied))
+    admit_parts(description, &members.collect::<Vec<_>>()).map_err(|Inadmissible { part, denied }| {
+        Error::Denied {
+            component: match part.checked_sub(1).and_then(|at| parts.get(at)) {
+                Some(part) => part.component.name.clone(),
+                None => component.name.clone(),
+            },
+            denied,
+        }
+    })
 }
 
 /// What a component is run for, which these triggers call. One that can both answer and be run serves: it can be told by a command of

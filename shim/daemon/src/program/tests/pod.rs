@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::record::{Program, Sandbox};
 use serde_json::{Value, json};
 use shoal_api::pod::{self, Values};
-use shoal_artifact::{Compiled, Digest, Pin};
+use shoal_artifact::Digest;
 use shoal_description::{Description, Export, Import, ItemKind};
 use shoal_protocol::{Role, TaskPart};
 use std::collections::BTreeMap;
@@ -163,13 +163,9 @@ impl Pod {
         if self.is_part {
             return Code::Part { digest };
         }
-        Code::Compiled {
-            code: Compiled {
-                path: format!("/cache/{}.cwasm", digest.hex()).into(),
-                description: self.description.clone(),
-                digest,
-                pin: Pin::default(),
-            },
+        Code::Own {
+            digest,
+            description: self.description.clone(),
             parts: self.parts.clone(),
         }
     }
@@ -230,6 +226,9 @@ pub(super) fn summary(program: &Program) -> String {
     };
     assert_eq!(task.code, code);
     assert_eq!(task.digest, Digest::of(b"web").as_str());
-    assert_eq!(program.compiled.is_some(), task.role != Role::Part);
+    assert!(
+        program.compiled.is_none(),
+        "nothing is compiled before it was decided"
+    );
     words
 }
