@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{IMPORTS, KEY, LABEL, MOUNT_PATH, REDIS_URL, STORE_NAME, SUBDOMAIN};
-use crate::{Duration, rules};
+use crate::{Duration, Ports, rules};
 
 /// What a component may do beyond computing. Absent means denied; a component that is linked into another inherits
 /// none of its grants.
@@ -102,21 +102,20 @@ pub struct NetworkGrant {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutboundRule {
-    /// A name (`api.example.com`), all names below one (`*.example.com`), an address (`192.0.2.1`), or a range
-    /// (`10.0.0.0/8`).
+    /// A name (`api.example.com`), all names below one (`*.example.com`), an address (`192.0.2.1`), a range
+    /// (`10.0.0.0/8`), or `*`: any name and any address.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::host())]
     pub host: String,
-    /// Ports, 1 to 65535, at least one.
-    #[schemars(length(min = 1, max = 64), inner(range(min = 1, max = 65535)))]
-    #[schemars(extend("x-kubernetes-list-type" = "set"))]
-    pub ports: Vec<u16>,
+    /// Ports, 1 to 65535, at least one; a range as `8000-8999`.
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub ports: Vec<Ports>,
     /// TCP (which HTTP needs), UDP, or both.
     #[serde(default = "default_protocols")]
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub protocols: Vec<Protocol>,
-    /// Connect even if the *name* resolves to a private, loopback or link-local address. Addresses and ranges that
-    /// `host` spells out need no such leave.
+    /// Connect even if the *name* resolves to a private, loopback or link-local address, and with `*` to such an address at all.
+    /// Addresses and ranges that `host` spells out need no such leave.
     #[serde(default)]
     pub allow_private: bool,
 }

@@ -14,6 +14,7 @@ mod limits;
 pub mod manifest;
 mod placement;
 pub mod pod;
+mod ports;
 mod problem;
 mod quantity;
 pub mod redis;
@@ -35,6 +36,7 @@ pub use capability::{
 pub use duration::{Duration, DurationError};
 pub use limits::{Limits, Reuse};
 pub use placement::{Placement, PlacementMode, Scaling};
+pub use ports::{Ports, PortsError};
 pub use problem::Problem;
 pub use quantity::{Quantity, QuantityError};
 pub use reference::{ReferenceKind, references};

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::{
-    Component, OutboundRule, Protocol, RedisChannel, RedisStore, RedisTrigger, ValueSource, WasmServiceSpec,
+    Component, OutboundRule, Ports, Protocol, RedisChannel, RedisStore, RedisTrigger, ValueSource, WasmServiceSpec,
 };
 
 /// The port of a Redis that says no other.
@@ -205,7 +205,7 @@ impl Address {
     pub fn outbound(&self) -> Vec<OutboundRule> {
         let rule = |host: &str, ports: Vec<u16>| OutboundRule {
             host: host.to_owned(),
-            ports,
+            ports: ports.into_iter().map(Ports::one).collect(),
             protocols: vec![Protocol::Tcp],
             allow_private: true,
         };
@@ -328,7 +328,11 @@ mod tests {
     fn connections_go_to_the_hosts_and_to_what_they_lead_to() {
         let rules = |url: &str| -> Vec<(String, Vec<u16>)> {
             let rules = Address::parse(url).expect("a URL").outbound();
-            rules.into_iter().map(|rule| (rule.host, rule.ports)).collect()
+            let ports = |rule: &OutboundRule| rule.ports.iter().map(|it| it.first).collect();
+            rules
+                .into_iter()
+                .map(|rule| (rule.host.clone(), ports(&rule)))
+                .collect()
         };
         assert_eq!(rules("redis://cache:7000"), [("cache".to_owned(), vec![7000])]);
         let found = rules("redis-sentinel://a,10.0.0.1/m");

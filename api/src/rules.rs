@@ -233,9 +233,9 @@ fn nested(list: &str, entry: &str, good: &str, name: &str, message: &str) -> Rul
 /// An outgoing destination: a name, all names below one, an address or a range.
 pub(crate) fn host() -> Rule {
     rule(
-        r"self.matches('^([*][.])?([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z]([-a-z0-9]*[a-z0-9])?$') || isIP(self) || isCIDR(self)",
-        "is neither a host name (lower case, without a port), nor *.name, nor an IP address, nor a range such as \
-         10.0.0.0/8; ports have a list of their own",
+        r"self == '*' || self.matches('^([*][.])?([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z]([-a-z0-9]*[a-z0-9])?$') || isIP(self) || isCIDR(self)",
+        "is neither a host name (lower case, without a port), nor *.name, nor *, nor an IP address, nor a range \
+         such as 10.0.0.0/8; ports have a list of their own",
     )
 }
 

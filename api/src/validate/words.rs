@@ -7,7 +7,7 @@ use crate::problem::{Path, Problem};
 use crate::schema::{
     CRON, ENV_NAME, HTTP_PATH, IMAGE, INTERFACE, KEY, LABEL, MOUNT_PATH, REDIS_URL, SUBDOMAIN, TIME_ZONE,
 };
-use crate::{Duration, Quantity};
+use crate::{Duration, Ports, Quantity};
 
 pub(super) fn wrong_type(schema: &Value, value: &Value, path: &Path) -> Problem {
     let expected = match schema.get("type").and_then(Value::as_str) {
@@ -140,6 +140,7 @@ fn described(pattern: &str) -> Option<&'static str> {
         TIME_ZONE => "a name of the tz database, such as Europe/Berlin",
         ENV_NAME => "a name without an equals sign",
         Duration::PATTERN => "numbers with a unit (h, m, s, ms, us), such as 10s or 1m30s",
+        Ports::PATTERN => "a number from 1 to 65535, or a range such as 8000-8999",
         Quantity::PATTERN => "a number with a suffix (Ki, Mi, Gi, Ti, k, M, G, T), such as 64Mi",
         _ => return None,
     })

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use serde_json::json;
-use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Protocol, validate};
+use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Ports, Protocol, validate};
 use shoal_service::{Folder, Mount};
 
 /// A folder, from `--dir`.
@@ -21,7 +21,7 @@ pub(crate) enum Allow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Destination {
     host: String,
-    port: u16,
+    ports: Ports,
     protocol: Protocol,
 }
 
@@ -48,13 +48,13 @@ pub(crate) fn dir(text: &str) -> Result<Dir, String> {
     }))
 }
 
-/// `HOST:PORT`, `[ADDRESS]:PORT/udp`, `none`.
+/// `HOST:PORT`, `HOST:PORT-PORT`, `*:PORT`, `[ADDRESS]:PORT/udp`, `none`.
 pub(crate) fn allow(text: &str) -> Result<Allow, String> {
     if text == "none" {
         return Ok(Allow::Nothing);
     }
     let wanted = || {
-        format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443 or [::1]:53/udp")
+        format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443, *:443, db:8000-8999 or [::1]:53/udp")
     };
     let (rest, protocol) = match text.rsplit_once('/') {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
@@ -67,13 +67,13 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
         .strip_prefix('[')
         .and_then(|it| it.strip_suffix(']'))
         .unwrap_or(host);
-    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wanted)?;
+    let ports = port.parse().ok().filter(|it: &Ports| !it.is_empty()).ok_or_else(wanted)?;
     if host.is_empty() {
         return Err(wanted());
     }
     Ok(Allow::To(Destination {
         host: host.to_owned(),
-        port,
+        ports,
         protocol,
     }))
 }
@@ -82,7 +82,7 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
 pub(crate) fn network(allow: &[Allow], private: bool) -> Capabilities {
     let rule = |it: &Destination| OutboundRule {
         host: it.host.clone(),
-        ports: vec![it.port],
+        ports: vec![it.ports],
         protocols: vec![it.protocol],
         allow_private: private || it.host == "localhost" || it.host.ends_with(".localhost"),
     };

@@ -70,6 +70,8 @@ fn destinations_become_a_grant() {
         "[::1]:53/udp",
         "--allow",
         "localhost:80",
+        "--allow",
+        "*:8000-8999",
         "x.wasm",
     ])
     .unwrap();
@@ -82,17 +84,18 @@ fn destinations_become_a_grant() {
         .outbound;
     let seen: Vec<_> = outbound
         .iter()
-        .map(|it| (it.host.as_str(), it.ports[0], it.allow_private))
+        .map(|it| (it.host.as_str(), it.ports[0].to_string(), it.allow_private))
         .collect();
     assert_eq!(
         seen,
         [
-            ("api.example.com", 443, false),
-            ("::1", 53, false),
-            ("localhost", 80, true)
+            ("api.example.com", "443".to_owned(), false),
+            ("::1", "53".to_owned(), false),
+            ("localhost", "80".to_owned(), true),
+            ("*", "8000-8999".to_owned(), false)
         ]
     );
-    for wrong in ["example.com", "example.com:0", ":80", "example.com:http"] {
+    for wrong in ["example.com", "example.com:0", ":80", "example.com:http", "a:9-8"] {
         assert!(grants::allow(wrong).is_err(), "{wrong}");
     }
     assert!(grants::allow("10.0.0.0/8:5432").is_ok());

@@ -40,6 +40,38 @@ impl Outside {
         Self::on(Ipv4Addr::LOCALHOST.into(), answer).await
     }
 
+    /// Answers the first bytes of every connection as an HTTP request, and closes it at once.
+    pub async fn http_closing() -> Self {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello\n";
+        Self::serve(Ipv4Addr::LOCALHOST.into(), move |mut stream| async move {
+            let mut buffer = [0; 16 << 10];
+            if stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        })
+        .await
+    }
+
+    /// Answers every HTTP request with the head that it came with.
+    pub async fn http_mirror() -> Self {
+        Self::serve(Ipv4Addr::LOCALHOST.into(), |mut stream| async move {
+            let mut head = Vec::new();
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                if !stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {
+                    return;
+                }
+            }
+            let text = String::from_utf8_lossy(&head);
+            let length = text.len();
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}");
+            let _ = stream.write_all(answer.as_bytes()).await;
+            // Whoever still writes is not reset for it.
+            while stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {}
+        })
+        .await
+    }
+
     /// Answers every HTTP request with a body that never ends.
     pub async fn http_unending() -> Self {
         Self::on(
@@ -50,6 +82,14 @@ impl Outside {
     }
 
     async fn on(ip: IpAddr, answer: &'static str) -> Self {
+        Self::serve(ip, move |stream| converse(stream, answer)).await
+    }
+
+    /// Does with each connection what `each` does.
+    async fn serve<F>(ip: IpAddr, each: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind((ip, 0)).await.expect("a port on loopback");
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Seen>::default();
@@ -57,11 +97,12 @@ impl Outside {
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let seen = Arc::clone(&counted);
+                let conversation = each(stream);
                 tokio::spawn(async move {
                     seen.all.fetch_add(1, Ordering::SeqCst);
                     seen.most
                         .fetch_max(seen.open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    converse(stream, answer).await;
+                    conversation.await;
                     seen.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }

@@ -82,7 +82,7 @@ impl GrantsBuilder {
             network,
             linked,
         } = self;
-        let report = Arc::new(Report::new(&component));
+        let report = Arc::new(Report::new(&component).with_log(stdio.sink()));
         Ok(Arc::new(Grants {
             env,
             args,

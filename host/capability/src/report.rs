@@ -1,22 +1,24 @@
-//! Refusals in the log of the host, and what a component asked for that it was not granted. A guest can make one with every call, so
-//! only so many are written.
+//! In the log of the host: what was refused to a component, what failed outside of it, and what it asked for that it was not granted. A
+//! guest can bring about one with every call, so only so many are written.
 
-use crate::RequestId;
+use crate::{LogSink, RequestId};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Refusals of one component that are written in a [`WINDOW`].
+/// Refusals and failures of one component that are written in a [`WINDOW`].
 const MOST: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Writes the refusals of one component.
+/// Writes the refusals and failures of one component.
 pub(crate) struct Report {
     service: String,
     component: String,
     window: Mutex<Window>,
     asked: [AtomicBool; 2],
+    /// The component's own log, for those who have no other.
+    log: Option<Arc<dyn LogSink>>,
 }
 
 /// What every component may ask for, and gets nothing of that was not granted.
@@ -48,7 +50,14 @@ impl Report {
             component: component.to_owned(),
             window: Mutex::default(),
             asked: Default::default(),
+            log: None,
         }
+    }
+
+    /// Tells a component's own log too.
+    pub(crate) fn with_log(mut self, log: Option<Arc<dyn LogSink>>) -> Self {
+        self.log = log;
+        self
     }
 
     /// A component that is linked into another asked for what it has none of. Language runtimes do so as a matter of course, so it is
@@ -64,7 +73,7 @@ impl Report {
         }
     }
 
-    /// `what` is the kind of thing that was refused: `network`, `keyValue`.
+    /// `what` is the kind of thing that was refused or failed: `network`, `keyValue`.
     pub(crate) fn refused(&self, request: RequestId, what: &str, why: &dyn fmt::Display) {
         let turn = self
             .window
@@ -78,10 +87,13 @@ impl Report {
                 service,
                 component,
                 left_out,
-                "{what}: refusals were left out of this log"
+                "{what}: lines like this were left out of this log"
             );
         }
         tracing::warn!(service, component, %request, "{what}: {why}");
+        if let Some(log) = &self.log {
+            log.note(&format!("{what}: {why}"));
+        }
     }
 }
 

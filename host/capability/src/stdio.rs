@@ -34,6 +34,16 @@ pub enum Stdio {
     Inherit,
 }
 
+impl Stdio {
+    /// The log that lines go to.
+    pub(crate) fn sink(&self) -> Option<Arc<dyn LogSink>> {
+        match self {
+            Self::Lines { sink, .. } => Some(Arc::clone(sink)),
+            Self::Null | Self::Inherit => None,
+        }
+    }
+}
+
 impl fmt::Debug for Stdio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

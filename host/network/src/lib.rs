@@ -2,9 +2,11 @@
 //! that runs guests or the one that makes sockets for it.
 
 mod name;
+mod pattern;
 mod policy;
 mod ranges;
 
 pub use name::HostName;
+pub use pattern::HostPattern;
 pub use policy::{Policy, Refusal, RuleError, Service};
 pub use ranges::Net;

@@ -1,10 +1,10 @@
 //! Whether a component may connect somewhere. Pure: a name, an address, a port and a protocol in, verdict out.
 
-use crate::HostName;
-use crate::ranges::{self, Class, Net};
-use shoal_api::{NetworkGrant, OutboundRule, Protocol};
+use crate::ranges::{self, Class};
+use crate::{HostName, HostPattern};
+use shoal_api::{NetworkGrant, OutboundRule, Ports, Protocol};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The rules of one component, ready to be asked.
 #[derive(Clone, Debug, Default)]
@@ -14,17 +14,10 @@ pub struct Policy {
 
 #[derive(Clone, Debug)]
 struct Rule {
-    host: Host,
-    ports: Vec<u16>,
+    host: HostPattern,
+    ports: Vec<Ports>,
     protocols: Vec<Protocol>,
     allow_private: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Host {
-    Name(HostName),
-    Below(HostName),
-    Net(Net),
 }
 
 /// Why a connection or a name is refused.
@@ -62,6 +55,21 @@ pub enum Refusal {
         /// Its name.
         protocol: &'static str,
     },
+    /// A socket is bound to an address or a port of the component's choice.
+    #[error("binding to {address} is refused: no grant lets a component choose its own address or port")]
+    Bind {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+    /// A socket is to take connections.
+    #[error(
+        "listening on {address} is refused: no grant lets a component take connections; to answer HTTP requests, export \
+         wasi:http's handler and give the service an http trigger"
+    )]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+    },
     /// What a resolver might take for an address, or for nothing.
     #[error("{name:?} is not a host name")]
     NoName {
@@ -72,12 +80,14 @@ pub enum Refusal {
 
 /// A rule that can't be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("capabilities.network.outbound[{index}].host: {host:?} {problem}")]
+#[error("capabilities.network.outbound[{index}].{field}: {value:?} {problem}")]
 pub struct RuleError {
     /// The rule's place in the list.
     pub index: usize,
+    /// The field of the rule.
+    pub field: &'static str,
     /// What it says.
-    pub host: String,
+    pub value: String,
     /// What is wrong with that.
     pub problem: &'static str,
 }
@@ -90,7 +100,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Where a host is none of a name, `*.name`, an address and a range.
+    /// Where a host is none of a name, `*.name`, `*`, an address and a range, or a range of ports has none.
     pub fn new(grant: &NetworkGrant) -> Result<Self, RuleError> {
         let rules = grant
             .outbound
@@ -166,11 +176,8 @@ impl Policy {
         }
         let mut matched = false;
         for rule in self.rules.iter().filter(|rule| rule.serves(service)) {
-            let named_private = match &rule.host {
-                Host::Net(net) if net.contains(ip) => net.is_private(),
-                Host::Net(_) => continue,
-                host if names.iter().any(|name| host.is_named(name)) => false,
-                _ => continue,
+            let Some(named_private) = rule.host.covers(names, ip) else {
+                continue;
             };
             if class == Class::Public || named_private || rule.allow_private {
                 return Ok(());
@@ -230,27 +237,16 @@ impl Rule {
             protocols,
             allow_private,
         } = rule;
-        let refuse = |problem| RuleError {
+        let wrong = |field, value, problem| RuleError {
             index,
-            host: host.clone(),
+            field,
+            value,
             problem,
         };
-        let parsed = if let Some(net) = Net::parse(host) {
-            if net.is_never() {
-                return Err(refuse(
-                    "is no address of a single host, so nothing can be connected to",
-                ));
-            }
-            Host::Net(net)
-        } else if let Some(parent) = host.strip_prefix("*.") {
-            Host::Below(HostName::parse(parent).ok_or_else(|| refuse("is not a host name after the *."))?)
-        } else {
-            Host::Name(HostName::parse(host).ok_or_else(|| {
-                refuse(
-                    "is neither a host name, nor *.name, nor an IP address, nor a range such as 10.0.0.0/8",
-                )
-            })?)
-        };
+        if let Some(none) = ports.iter().find(|it| it.is_empty()) {
+            return Err(wrong("ports", none.to_string(), "begins above its end, so it has no port"));
+        }
+        let parsed = HostPattern::parse(host).map_err(|problem| wrong("host", host.clone(), problem))?;
         Ok(Self {
             host: parsed,
             ports: ports.clone(),
@@ -261,17 +257,7 @@ impl Rule {
 
     fn serves(&self, service: Service) -> bool {
         service
-            .is_none_or(|(port, protocol)| self.ports.contains(&port) && self.protocols.contains(&protocol))
-    }
-}
-
-impl Host {
-    fn is_named(&self, name: &HostName) -> bool {
-        match self {
-            Host::Name(own) => own == name,
-            Host::Below(parent) => name.is_below(parent),
-            Host::Net(_) => false,
-        }
+            .is_none_or(|(port, protocol)| self.ports.iter().any(|it| it.contains(port)) && self.protocols.contains(&protocol))
     }
 }
 

@@ -109,7 +109,8 @@ fn target(rule: &OutboundRule, port: &ServicePort) -> Option<NetworkPolicyPort> 
     let protocol = port.protocol.as_deref().unwrap_or("TCP");
     let granted = rule.protocols.iter().any(|it| network::protocol(*it) == protocol);
     let number = u16::try_from(port.port).ok()?;
-    (granted && rule.ports.contains(&number)).then(|| NetworkPolicyPort {
+    let open = rule.ports.iter().any(|ports| ports.contains(number));
+    (granted && open).then(|| NetworkPolicyPort {
         protocol: Some(protocol.to_owned()),
         port: Some(port.target_port.clone().unwrap_or(IntOrString::Int(port.port))),
         end_port: None,

@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use shoal_api::{OutboundRule, Protocol, WasmService, redis};
+use shoal_api::{OutboundRule, Ports, Protocol, WasmService, redis};
 
 use crate::{Observed, Options, destination, meta};
 
@@ -92,8 +92,15 @@ fn granted(rule: &OutboundRule) -> NetworkPolicyEgressRule {
 pub(crate) fn ports(rule: &OutboundRule) -> Vec<NetworkPolicyPort> {
     let protocols = rule.protocols.iter().map(|it| protocol(*it));
     protocols
-        .flat_map(|it| rule.ports.iter().map(move |number| port(it, i32::from(*number))))
+        .flat_map(|it| rule.ports.iter().map(move |ports| range(it, *ports)))
         .collect()
+}
+
+fn range(protocol: &str, ports: Ports) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        end_port: (ports.last > ports.first).then_some(i32::from(ports.last)),
+        ..port(protocol, i32::from(ports.first))
+    }
 }
 
 /// A protocol as Kubernetes names it.

@@ -87,4 +87,9 @@ impl LogSink for Output {
         let note = format!("shoal: {bytes} bytes of output were dropped: limits.logRate allows no more");
         self.stderr.line(note.as_bytes());
     }
+
+    /// Who may read a pod's log need not be allowed to read the node's.
+    fn note(&self, text: &str) {
+        self.stderr.line(format!("shoal: {text}").as_bytes());
+    }
 }

@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
+pub mod client;
+
 pub use wasip2;
 use wasip2::http::types::{
     Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,

@@ -5,8 +5,9 @@ use futures::SinkExt;
 use serde_json::{Value, json};
 use shoal_e2e::client::{part, request, upload};
 use shoal_e2e::manifest::single;
+use shoal_e2e::binaries::guest;
 use shoal_e2e::outside::Outside;
-use shoal_e2e::{Client, Shoal, Up, get};
+use shoal_e2e::{Client, Shoal, Up, get, run};
 
 const GUESTS: [&str; 2] = ["http_outbound", "http3_outbound"];
 
@@ -207,4 +208,101 @@ async fn an_upload_to_a_client_component_may_be_ignored() {
     };
     let (answer, ()) = futures::future::join(client.call(call), sending).await;
     answer.is(200, "hello from outside\n");
+}
+
+/// The peer has answered and closed before the guest has written its empty body, or while it writes it.
+#[tokio::test]
+async fn gets_to_a_server_that_answers_and_closes_at_once_all_succeed() {
+    let server = Outside::http_closing().await;
+    let shoal = granted("http_gets", json!([{"host": "127.0.0.1", "ports": [server.port()]}])).await;
+    for _ in 0..20 {
+        let url = format!("/?count=100&url=http://{}/", server.address);
+        get(shoal.address(), &url).await.is(200, "ok\n");
+    }
+    assert_eq!(server.seen(), 2000);
+    let url = format!("http://{}/", server.address);
+    let allow = server.address.to_string();
+    let ended = tokio::task::spawn_blocking(move || {
+        run(&["run", "--allow", &allow, guest("command_gets").to_str().unwrap(), &url, "2000"])
+    });
+    let ended = ended.await.unwrap();
+    ended.succeeded();
+    assert_eq!((ended.stdout.as_str(), server.seen()), ("ok\n", 4000));
+}
+
+#[tokio::test]
+async fn an_empty_path_is_sent_as_a_slash() {
+    let server = Outside::http_mirror().await;
+    let rules = json!([{"host": "127.0.0.1", "ports": [server.port()]}]);
+    for guest in ["http_outbound", "http_call", "http3_outbound", "http3_call"] {
+        let shoal = granted(guest, rules.clone()).await;
+        for (path, sent) in [("", "/"), ("/", "/"), ("/x", "/x"), ("?", "/?"), ("?a", "/?a")] {
+            if path.starts_with('?') && guest.ends_with("outbound") {
+                continue;
+            }
+            let url = format!("/?url=http://{}{path}", server.address);
+            get(shoal.address(), &url)
+                .await
+                .has(200, &format!("GET {sent} HTTP/1.1\r\n"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_body_of_the_wrong_length_is_told_as_such() {
+    let server = Outside::http_mirror().await;
+    let rules = json!([{"host": "127.0.0.1", "ports": [server.port()]}]);
+    for guest in ["http_call", "http3_call"] {
+        let shoal = granted(guest, rules.clone()).await;
+        let sent = async |length: usize, body: &str| {
+            let url = format!(
+                "/?method=POST&header=content-length:{length}&body={body}&url=http://{}/",
+                server.address
+            );
+            get(shoal.address(), &url).await.text()
+        };
+        let right = sent(3, "abc").await;
+        assert!(right.contains("status: 200") && !right.contains("error"), "{guest}: {right}");
+        let short = sent(5, "abc").await;
+        assert!(
+            short.contains("error: ErrorCode::HttpRequestBodySize(Some(3))"),
+            "{guest}: {short}"
+        );
+        // What was announced is all that the server gets; the guest learns of the rest where it wrote it.
+        let long = sent(2, "abc").await;
+        assert!(long.contains("HttpRequestBodySize(Some(3))"), "{guest}: {long}");
+    }
+}
+
+#[tokio::test]
+async fn what_fails_is_in_the_log_with_the_host_and_the_reason() {
+    let nobody = shoal_e2e::outside::unused_port();
+    let gibberish = Outside::tcp().await;
+    let rules = json!([
+        {"host": "127.0.0.1", "ports": [nobody, gibberish.port()]},
+        {"host": "nobody.invalid", "ports": [80]},
+    ]);
+    for guest in GUESTS {
+        let shoal = granted(guest, rules.clone()).await;
+        let answer = get(shoal.address(), "/?url=http://nobody.invalid/").await;
+        answer.has(502, "DnsError");
+        answer.has(502, "nobody.invalid");
+        shoal.says("client", "network: cannot resolve nobody.invalid: ").await;
+        get(shoal.address(), &format!("/?url=http://127.0.0.1:{nobody}/"))
+            .await
+            .has(502, "ConnectionRefused");
+        shoal
+            .says("client", &format!("network: cannot connect to 127.0.0.1:{nobody}: "))
+            .await;
+        get(shoal.address(), &format!("/?url=http://{}/", gibberish.address))
+            .await
+            .has(502, "error");
+        let place = format!("network: http://{}: ", gibberish.address);
+        shoal.says("client", &place).await;
+        get(shoal.address(), &format!("/?url=https://{}/", gibberish.address))
+            .await
+            .has(502, "error");
+        let place = format!("network: https://{}: TLS: ", gibberish.address);
+        shoal.says("client", &place).await;
+    }
 }

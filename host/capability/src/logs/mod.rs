@@ -85,4 +85,10 @@ pub trait LogSink: Send + Sync {
 
     /// `bytes` of output were dropped since this was last called, which happens at most once a second.
     fn dropped(&self, bytes: u64);
+
+    /// The host says why something was refused to the component, or failed outside of it. It is in the host's own log too, so a log that
+    /// the same people read has nothing to do here.
+    fn note(&self, text: &str) {
+        let _ = text;
+    }
 }

@@ -1,22 +1,22 @@
 //! Outgoing HTTP: one connection for each request, from the policy to the last byte of the answer. Connections are not kept: an
 //! instance lives for one request, and one instance must not see what is left in another's connection.
 
-use super::outbound::{Failure, Outbound, Permit};
+use super::fault::{BUFFER, Fault};
+use super::lenient::Lenient;
+use super::outbound::{Outbound, Permit};
+use super::target::Target;
+use super::upload::Upload;
 use super::{neighbours, tls};
 use crate::CallContext;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::FusedFuture as _;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use std::convert::Infallible;
-use std::error::Error as _;
-use std::future::ready;
-use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,9 +29,6 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// What is left to do for a request while its answer is read.
 pub(crate) type Work = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-/// Bytes of an answer's head, and of its body, that are held for a guest that does not read them.
-const BUFFER: usize = 64 << 10;
 
 /// How long to wait where the guest did not say. The request that the guest works on ends long before.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -51,55 +48,80 @@ pub(crate) async fn send(
     if let Some(trace) = &context.trace {
         trace.put_into(request.headers_mut());
     }
-    if !target.tls
-        && let Some(neighbour) = outbound
-            .neighbour(&target.host, target.port)
-            .map_err(|failure| told(&failure))?
-    {
-        let answer = neighbours::ask(&outbound, neighbour, request, target.path, context);
-        let answer = timeout(options.first_byte_timeout.unwrap_or(PATIENCE), answer).await;
-        return Ok((
-            answer.map_err(|_| Error::ConnectionReadTimeout)??,
-            Box::new(ready(Ok(()))),
-        ));
+    let (request, upload) = Upload::of(request);
+    let sent = exchange(&outbound, &target, (request, &upload), (options, context)).await;
+    match sent {
+        Ok((answer, rest)) => Ok((answer, Box::new(finish(rest, upload)))),
+        // The reason is the body where it is one of its own making.
+        Err(fault) => Err(upload.error().map_or(fault, Fault::Body).told(&outbound, &target)),
     }
-    let opened = timeout(
-        options.connect_timeout.unwrap_or(PATIENCE),
-        open(&outbound, &target),
-    )
-    .await;
-    let (connection, permit) = opened.map_err(|_| Error::ConnectionTimeout)??;
+}
+
+/// Drives a connection to its end, then takes what the guest still writes.
+async fn finish(rest: Driver, upload: Upload) -> Result<(), Error> {
+    let done = rest.await;
+    if let Some(error) = upload.error() {
+        return Err(error);
+    }
+    upload.drain().await;
+    done.map_err(Error::from)
+}
+
+/// What moves the bytes of a connection. It logs nothing: who reads the answer learns what went wrong, too.
+type Driver = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>;
+
+async fn exchange(
+    outbound: &Arc<Outbound>,
+    target: &Target,
+    (mut request, upload): (Request<WasiBody>, &Upload),
+    (options, context): (RequestOptions, CallContext),
+) -> Result<(Response<WasiBody>, Driver), Fault> {
+    let first_byte = options.first_byte_timeout.unwrap_or(PATIENCE);
+    let connect = options.connect_timeout.unwrap_or(PATIENCE);
+    if !target.tls
+        && let Some(neighbour) = outbound.neighbour(&target.host, target.port)?
+    {
+        let answer = neighbours::ask(outbound, neighbour, request, target.path.clone(), context);
+        let answer = timeout(first_byte, answer).await;
+        let answer = answer.map_err(|_| Fault::AnswerTimeout(first_byte))??;
+        return Ok((answer, Box::pin(async { Ok(()) })));
+    }
+    let opened = timeout(connect, open(outbound, target)).await;
+    let (connection, permit) = opened.map_err(|_| Fault::ConnectTimeout(connect))??;
 
     // The form that origin servers expect (RFC 9112, 3.2.1); hyper writes what it is given.
-    *request.uri_mut() = Uri::from(target.path);
+    *request.uri_mut() = Uri::from(target.path.clone());
+    let request = upload.settle(request).await?;
     let handshake = http1::Builder::new()
         .max_buf_size(BUFFER)
-        .handshake(TokioIo::new(connection))
+        .handshake(TokioIo::new(Lenient::new(connection)))
         .await;
-    let (mut sender, driver) = handshake.map_err(|error| broken(&error))?;
+    let (mut sender, driver) = handshake?;
     let (open, closed) = oneshot::channel();
     let mut driver = Box::pin(drive(driver, permit, open)).fuse();
     let answer = async {
         let mut answer = std::pin::pin!(sender.send_request(request));
         tokio::select! {
             biased;
-            answer = &mut answer => answer.map_err(|error| broken(&error)),
+            answer = &mut answer => answer.map_err(Fault::from),
             // The connection ends first where the server closes it; what the request came to is known then.
             ended = &mut driver => match answer.await {
                 Ok(answer) => Ok(answer),
-                Err(error) => Err(ended.err().unwrap_or_else(|| broken(&error))),
+                Err(error) => Err(ended.err().unwrap_or(error.into())),
             },
         }
     };
-    let answer = timeout(options.first_byte_timeout.unwrap_or(PATIENCE), answer).await;
-    let answer = answer.map_err(|_| Error::ConnectionReadTimeout)??;
+    let answer = timeout(first_byte, answer).await;
+    let answer = answer.map_err(|_| Fault::AnswerTimeout(first_byte))??;
     let patience = options.between_bytes_timeout.unwrap_or(PATIENCE);
+    let (outbound, target) = (Arc::clone(outbound), target.clone());
     let answer = answer.map(|body| {
         Patient {
             body,
             patience,
             limit: Box::pin(sleep(patience)),
             closed: Some(closed),
+            told: Box::new(move |fault| fault.told(&outbound, &target)),
         }
         .boxed_unsync()
     });
@@ -110,7 +132,7 @@ pub(crate) async fn send(
             driver.await
         }
     };
-    Ok((answer, Box::new(rest)))
+    Ok((answer, Box::pin(rest)))
 }
 
 /// Dropped when the connection is closed and its place is free.
@@ -120,110 +142,25 @@ async fn drive<T>(
     driver: http1::Connection<TokioIo<T>, WasiBody>,
     permit: Permit,
     open: Open,
-) -> Result<(), Error>
+) -> Result<(), Fault>
 where
     T: Connection + 'static,
 {
-    let done = driver.await.map_err(|error| broken(&error));
+    let done = driver.await.map_err(Fault::from);
     drop(permit);
     drop(open);
     done
 }
 
-async fn open(outbound: &Arc<Outbound>, target: &Target) -> Result<(Box<dyn Connection>, Permit), Error> {
-    let permit = outbound.permit().map_err(|failure| told(&failure))?;
-    let connected = Arc::clone(outbound).connect(&target.host, target.port).await;
-    let stream = connected.map_err(|failure| told(&failure))?;
+async fn open(outbound: &Arc<Outbound>, target: &Target) -> Result<(Box<dyn Connection>, Permit), Fault> {
+    let permit = outbound.permit()?;
+    let stream = Arc::clone(outbound).connect(&target.host, target.port).await?;
     let connection: Box<dyn Connection> = if target.tls {
         Box::new(tls::connect(Arc::clone(outbound.tls()), &target.host, stream).await?)
     } else {
         Box::new(stream)
     };
     Ok((connection, permit))
-}
-
-/// Where a request goes.
-#[derive(Debug, PartialEq, Eq)]
-struct Target {
-    host: String,
-    port: u16,
-    tls: bool,
-    path: PathAndQuery,
-}
-
-impl Target {
-    fn of(request: &Request<WasiBody>) -> Result<Self, Error> {
-        // CONNECT asks for a tunnel to somewhere that no rule was asked about.
-        if request.method() == Method::CONNECT {
-            return Err(Error::HttpRequestMethodInvalid);
-        }
-        let uri: &Uri = request.uri();
-        let authority: &Authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
-        // `https://granted.example@other.example` looks like what it is not, and RFC 9110 (4.2.4) forbids sending it.
-        if authority.as_str().contains('@') {
-            return Err(Error::HttpRequestUriInvalid);
-        }
-        let tls = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = match authority.port() {
-            Some(port) => port.as_u16(),
-            None if tls => 443,
-            None => 80,
-        };
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let path = uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Ok(Self {
-            host,
-            port,
-            tls,
-            path,
-        })
-    }
-}
-
-/// What the guest is told of a failure.
-pub(super) fn told(failure: &Failure) -> Error {
-    match failure {
-        Failure::Refused(_) => Error::HttpRequestDenied,
-        Failure::TooMany(_) => Error::ConnectionLimitReached,
-        Failure::Resolve { source, .. } if source.kind() == ErrorKind::TimedOut => Error::DnsTimeout,
-        Failure::Resolve { .. } => Error::DnsError {
-            rcode: None,
-            info_code: None,
-        },
-        Failure::Connect { source, .. } => unreachable_host(source),
-    }
-}
-
-fn unreachable_host(error: &io::Error) -> Error {
-    match error.kind() {
-        ErrorKind::TimedOut => Error::ConnectionTimeout,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
-        ErrorKind::ConnectionRefused => Error::ConnectionRefused,
-        _ => Error::DestinationUnavailable,
-    }
-}
-
-/// What hyper's error means to the guest.
-fn broken(error: &hyper::Error) -> Error {
-    tracing::debug!("outgoing request: {error:?}");
-    let system = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
-    if error.is_incomplete_message() || system == Some(ErrorKind::UnexpectedEof) {
-        Error::HttpResponseIncomplete
-    } else if error.is_timeout() {
-        Error::HttpResponseTimeout
-    } else if error.is_closed() || error.is_canceled() || system.is_some() {
-        Error::ConnectionTerminated
-    } else if error.is_parse_too_large() {
-        Error::HttpResponseHeaderSectionSize(u32::try_from(BUFFER).ok())
-    } else {
-        Error::HttpProtocolError
-    }
 }
 
 /// The body of an answer, with a limit on how long the next piece may take. It ends when its connection is closed: whoever has read
@@ -233,6 +170,8 @@ struct Patient {
     patience: Duration,
     limit: Pin<Box<Sleep>>,
     closed: Option<oneshot::Receiver<Infallible>>,
+    /// Logs what went wrong, and says what the guest is told.
+    told: Box<dyn Fn(Fault) -> Error + Send>,
 }
 
 impl Body for Patient {
@@ -247,7 +186,7 @@ impl Body for Patient {
             Poll::Ready(Some(frame)) => {
                 let next = Instant::now() + self.patience;
                 self.limit.as_mut().reset(next);
-                return Poll::Ready(Some(frame.map_err(|error| broken(&error))));
+                return Poll::Ready(Some(frame.map_err(|error| (self.told)(error.into()))));
             }
             Poll::Ready(None) => {
                 let closed = self.closed.as_mut().map(|closed| Pin::new(closed).poll(context));
@@ -259,7 +198,7 @@ impl Body for Patient {
             Poll::Pending => {}
         }
         std::task::ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+        Poll::Ready(Some(Err((self.told)(Fault::BodyTimeout(self.patience)))))
     }
 
     fn is_end_stream(&self) -> bool {

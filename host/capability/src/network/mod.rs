@@ -8,12 +8,16 @@
 
 mod client;
 mod dialer;
+mod fault;
 mod hooks;
+mod lenient;
 mod lookup;
 mod neighbours;
 mod outbound;
 mod sockets;
+mod target;
 mod tls;
+mod upload;
 
 pub use dialer::{Dialer, LocalDialer};
 pub use neighbours::{Neighbour, Neighbours};

@@ -1,7 +1,7 @@
 //! Services in this process that go by a name of their own: a request to one of them makes no connection. Whether it may be made is the
 //! policy's business as ever; who they are, the caller's.
 
-use super::outbound::{Outbound, Permit};
+use super::outbound::{Failure, Outbound, Permit};
 use crate::CallContext;
 use bytes::Bytes;
 use http::header::HOST;
@@ -37,10 +37,8 @@ pub(super) async fn ask(
     mut request: Request<WasiBody>,
     path: PathAndQuery,
     context: CallContext,
-) -> Result<Response<WasiBody>, Error> {
-    let permit = outbound
-        .permit()
-        .map_err(|failure| super::client::told(&failure))?;
+) -> Result<Response<WasiBody>, Failure> {
+    let permit = outbound.permit()?;
     if let Some(authority) = request.uri().authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {

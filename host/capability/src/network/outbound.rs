@@ -45,8 +45,20 @@ pub(crate) enum Failure {
     TooMany(u32),
     #[error("cannot resolve {name}: {source}")]
     Resolve { name: HostName, source: io::Error },
-    #[error("cannot connect to {address}: {source}")]
-    Connect { address: SocketAddr, source: io::Error },
+    #[error("cannot connect to {}: {source}", place(.host, *.address))]
+    Connect {
+        host: String,
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+/// A host with the address that was tried; an address alone where the host is one.
+fn place(host: &str, address: SocketAddr) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(_) => address.to_string(),
+        Err(_) => format!("{host} at {address}"),
+    }
 }
 
 /// One connection of [`Network::connections`]; given back when dropped.
@@ -141,9 +153,9 @@ impl Outbound {
         // A question takes a place too: the system's resolver answers each on a thread.
         let _permit = self.permit()?;
         let answers = self.network.dialer.resolve(name.as_str()).await;
-        let answers = answers.map_err(|source| Failure::Resolve {
-            name: name.clone(),
-            source,
+        let answers = answers.map_err(|source| {
+            let name = name.clone();
+            self.log(Failure::Resolve { name, source })
         })?;
         self.learn(&name, answers)
     }
@@ -204,28 +216,34 @@ impl Outbound {
             }
             match self.network.dialer.connect(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(source) => failed = Some(Failure::Connect { address, source }),
+                Err(source) => {
+                    let host = host.to_owned();
+                    failed = Some(Failure::Connect { host, address, source });
+                }
             }
         }
         Err(match (failed, refused) {
-            (Some(failure), _) => failure,
+            (Some(failure), _) => self.log(failure),
             (None, Some(refusal)) => self.log(refusal.into()),
             (None, None) => {
                 let name = HostName::parse(host).ok_or_else(|| Refusal::NoName {
                     name: host.to_owned(),
                 })?;
-                Failure::Resolve {
-                    name,
-                    source: io::ErrorKind::NotFound.into(),
-                }
+                let source = io::ErrorKind::NotFound.into();
+                self.log(Failure::Resolve { name, source })
             }
         })
     }
 
     /// Tells the operator of the service. What the guest is told has no place for words.
     pub(crate) fn log(&self, failure: Failure) -> Failure {
-        self.network.report.refused(self.request, "network", &failure);
+        self.tell(&failure);
         failure
+    }
+
+    /// Tells the operator of the service why something came to nothing.
+    pub(crate) fn tell(&self, why: &dyn fmt::Display) {
+        self.network.report.refused(self.request, "network", why);
     }
 }
 

@@ -30,9 +30,16 @@ fn allowed(outbound: &Outbound, address: SocketAddr, usage: SocketAddrUse) -> bo
     match usage {
         // What the system does by itself when a socket connects. A port of the guest's choice would be there to be found.
         SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-            address.ip().is_unspecified() && address.port() == 0
+            let chosen_by_system = address.ip().is_unspecified() && address.port() == 0;
+            if !chosen_by_system {
+                told(Refusal::Bind { address });
+            }
+            chosen_by_system
         }
-        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => {
+            told(Refusal::Listen { address });
+            false
+        }
         SocketAddrUse::TcpConnect => outbound.check(address, Protocol::Tcp).map_err(told).is_ok(),
         SocketAddrUse::UdpSend => outbound.check(address, Protocol::Udp).map_err(told).is_ok(),
         // Whoever sends datagrams to the socket is not the guest's doing.

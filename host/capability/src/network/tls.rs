@@ -1,13 +1,12 @@
 //! TLS of outgoing requests: rustls with ring, the roots that browsers trust, HTTP/1.1.
 
+use super::fault::Fault;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::io;
 use std::sync::{Arc, LazyLock};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use wasmtime_wasi_http::Error;
 
 /// Made once: the roots alone are a hundred certificates.
 static PUBLIC: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
@@ -40,32 +39,16 @@ pub(crate) fn config(roots: rustls::RootCertStore) -> ClientConfig {
 }
 
 /// Speaks TLS over a connection, with a server that must prove to be `host`, a name or an address.
-pub(crate) async fn connect(
+pub(super) async fn connect(
     config: Arc<ClientConfig>,
     host: &str,
     stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, Error> {
+) -> Result<TlsStream<TcpStream>, Fault> {
     let name = ServerName::try_from(host)
-        .map_err(|_| Error::HttpRequestUriInvalid)?
+        .map_err(|_| Fault::ServerName(host.to_owned()))?
         .to_owned();
     TlsConnector::from(config)
         .connect(name, stream)
         .await
-        .map_err(|error| refused(&error))
-}
-
-fn refused(error: &io::Error) -> Error {
-    tracing::debug!("outgoing request: TLS: {error}");
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
-        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
-        Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
-            alert_id: Some((*alert).into()),
-            alert_message: Some(format!("{alert:?}")),
-        },
-        Some(_) => Error::TlsProtocolError,
-        None => Error::ConnectionTerminated,
-    }
+        .map_err(Fault::Tls)
 }

@@ -5,7 +5,7 @@ use super::*;
 fn rule(host: &str, ports: &[u16]) -> OutboundRule {
     OutboundRule {
         host: host.to_owned(),
-        ports: ports.to_vec(),
+        ports: ports.iter().copied().map(Ports::one).collect(),
         ..OutboundRule::default()
     }
 }
@@ -222,6 +222,48 @@ fn a_wide_range_does_not_name_the_private_ones_in_it() {
 }
 
 #[test]
+fn a_star_is_any_host_that_is_public() {
+    let private = OutboundRule {
+        allow_private: true,
+        ..rule("*", &[8080])
+    };
+    let policy = policy(&[rule("*", &[443]), private]);
+    assert_eq!(policy.resolve(&name("api.example.com"), Some((443, Protocol::Tcp))), Ok(()));
+    assert!(policy.resolve(&name("api.example.com"), Some((80, Protocol::Tcp))).is_err());
+    assert_eq!(tcp(&policy, &["api.example.com"], "1.1.1.1", 443), Ok(()));
+    assert_eq!(tcp(&policy, &[], "2606:4700::1111", 443), Ok(()));
+    for ip in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"] {
+        assert!(matches!(tcp(&policy, &[], ip, 443), Err(Refusal::Private { .. })), "{ip}");
+        assert!(tcp(&policy, &["a.example"], ip, 443).is_err(), "{ip}");
+        assert_eq!(tcp(&policy, &[], ip, 8080), Ok(()), "{ip}");
+    }
+    assert!(matches!(tcp(&policy, &[], "224.0.0.1", 8080), Err(Refusal::Never { .. })));
+}
+
+#[test]
+fn a_range_of_ports_grants_each_in_it() {
+    let ranges = OutboundRule {
+        ports: vec!["8000-8002".parse().expect("a range"), Ports::one(443)],
+        ..rule("a.example", &[])
+    };
+    let policy = policy(std::slice::from_ref(&ranges));
+    for (port, granted) in [(7999, false), (8000, true), (8002, true), (8003, false), (443, true)] {
+        assert_eq!(tcp(&policy, &["a.example"], "1.1.1.1", port).is_ok(), granted, "{port}");
+    }
+    let backwards = OutboundRule {
+        ports: vec!["9-8".parse().expect("a range")],
+        ..ranges
+    };
+    let grant = NetworkGrant {
+        outbound: vec![backwards],
+    };
+    assert_eq!(
+        Policy::new(&grant).expect_err("no port").to_string(),
+        "capabilities.network.outbound[0].ports: \"9-8\" begins above its end, so it has no port"
+    );
+}
+
+#[test]
 fn rules_add_up() {
     let policy = policy(&[rule("a.example", &[80]), rule("10.0.0.5", &[80])]);
     assert_eq!(
@@ -270,7 +312,7 @@ fn the_line_for_an_ipv6_address_is_good_yaml() {
 fn bad_hosts_are_refused_by_their_place() {
     for host in [
         "",
-        "*",
+        "**",
         "*.",
         "*.*.com",
         "a b",

@@ -62,12 +62,19 @@ async fn a_refusal_reaches_the_guest_and_a_policy_asks_nobody() {
     let code = guest("http_outbound").await;
     let rule = json!({"host": "127.0.0.1", "ports": [9]});
     let task = granted("a", &code, json!({"network": {"outbound": [rule]}}));
-    let ends = worker.start_task(task, &code).await;
+    let mut ends = worker.start_task(task, &code).await;
     // Another port: the worker's own policy says no.
     let answer = get(ends.address, "/?url=http://127.0.0.1:10/").await;
     assert!(
         answer.starts_with("HTTP/1.1 502") && answer.contains("HttpRequestDenied"),
         "{answer}"
+    );
+    let mut told = [0; 1024];
+    let read = ends.stderr.read(&mut told).unwrap();
+    let told = String::from_utf8_lossy(&told[..read]);
+    assert!(
+        told.starts_with("shoal: network: 127.0.0.1 port 10 (TCP) is not granted"),
+        "{told}"
     );
     let asked = tokio::spawn(async move { get(ends.address, "/?url=http://127.0.0.1:9/").await });
     let (ticket, _, address) = worker.hear(connect).await;
@@ -79,6 +86,45 @@ async fn a_refusal_reaches_the_guest_and_a_policy_asks_nobody() {
     worker.tell(&ToWorker::Connected { ticket, error }, &[]).await;
     let answer = asked.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+}
+
+/// Answers the first bytes of each connection, and closes it at once.
+fn closing() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsaid\n");
+        }
+    });
+    address
+}
+
+/// The peer has answered and closed before the guest has written its empty body, or while it writes it.
+#[tokio::test]
+async fn gets_to_a_server_that_answers_and_closes_at_once_all_succeed() {
+    const CALLS: usize = 20;
+    const GETS: usize = 100;
+    let mut worker = Worker::start();
+    let upstream = closing();
+    let code = guest("http_gets").await;
+    let rule = json!({"host": "127.0.0.1", "ports": [upstream.port()]});
+    let task = granted("a", &code, json!({"network": {"outbound": [rule]}}));
+    let ends = worker.start_task(task, &code).await;
+    let asked = tokio::spawn(async move {
+        for _ in 0..CALLS {
+            let answer = get(ends.address, &format!("/?count={GETS}&url=http://{upstream}/")).await;
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("ok\n"), "{answer}");
+        }
+    });
+    for _ in 0..CALLS * GETS {
+        let (ticket, _, address) = worker.hear(connect).await;
+        let socket = std::net::TcpStream::connect(address).unwrap();
+        let connected = ToWorker::Connected { ticket, error: None };
+        worker.tell(&connected, &[socket.as_fd()]).await;
+    }
+    asked.await.unwrap();
 }
 
 #[tokio::test]

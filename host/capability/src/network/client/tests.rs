@@ -2,6 +2,7 @@
 
 use super::super::{NetworkOptions, Policy};
 use super::*;
+use http::Method;
 use crate::RequestId;
 use http_body_util::{Empty, Full};
 use shoal_api::{NetworkGrant, OutboundRule};
@@ -39,7 +40,7 @@ fn outbound_with(
 ) -> Arc<Outbound> {
     let rule = OutboundRule {
         host: host.to_owned(),
-        ports: vec![port],
+        ports: vec![port.into()],
         allow_private: true,
         ..OutboundRule::default()
     };

@@ -43,7 +43,7 @@ impl Table {
 fn rule(host: &str, ports: &[u16]) -> OutboundRule {
     OutboundRule {
         host: host.to_owned(),
-        ports: ports.to_vec(),
+        ports: ports.iter().map(|port| (*port).into()).collect(),
         ..OutboundRule::default()
     }
 }

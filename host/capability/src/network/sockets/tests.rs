@@ -43,7 +43,7 @@ fn store(rules: Vec<OutboundRule>, connections: u32) -> Store<State> {
 fn rule(port: u16, protocol: Protocol) -> OutboundRule {
     OutboundRule {
         host: "127.0.0.1".to_owned(),
-        ports: vec![port],
+        ports: vec![port.into()],
         protocols: vec![protocol],
         allow_private: false,
     }
