@@ -18,7 +18,12 @@ pub struct Limits {
     #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub request_timeout: Duration,
     /// Time in which some part of a body must move while the answer's body is on its way.
-    #[serde(default = "stream_idle_timeout")]
+    // Not written where it is the default, so that a pod of a version before it stays as it is.
+    #[serde(
+        default = "stream_idle_timeout",
+        skip_serializing_if = "is_stream_idle_timeout"
+    )]
+    #[schemars(extend("default" = stream_idle_timeout()))]
     #[x_kube(validation = rules::duration("1ms", "24h"))]
     pub stream_idle_timeout: Duration,
     /// CPU time that one request may take.
@@ -78,6 +83,10 @@ fn request_timeout() -> Duration {
 
 fn stream_idle_timeout() -> Duration {
     Duration::from_secs(60)
+}
+
+fn is_stream_idle_timeout(time: &Duration) -> bool {
+    *time == stream_idle_timeout()
 }
 
 fn cpu_time() -> Duration {

@@ -128,7 +128,11 @@ mod tests {
 
     #[test]
     fn one_and_several_are_read_and_written() {
-        for (json, first, last) in [("443", 443, 443), ("\"8000-8999\"", 8000, 8999), ("\"1-65535\"", 1, 65535)] {
+        for (json, first, last) in [
+            ("443", 443, 443),
+            ("\"8000-8999\"", 8000, 8999),
+            ("\"1-65535\"", 1, 65535),
+        ] {
             let ports: Ports = serde_json::from_str(json).unwrap();
             assert_eq!((ports.first, ports.last), (first, last));
             assert_eq!(serde_json::to_string(&ports).unwrap(), json);
@@ -141,8 +145,14 @@ mod tests {
 
     #[test]
     fn what_is_no_port_is_refused() {
-        for text in ["", "0", "-", "1-", "-1", "1-2-3", "65536", "1-65536", "+1", "http", "1 - 2"] {
-            assert_eq!(text.parse::<Ports>(), Err(PortsError(text.to_owned())), "{text:?}");
+        for text in [
+            "", "0", "-", "1-", "-1", "1-2-3", "65536", "1-65536", "+1", "http", "1 - 2",
+        ] {
+            assert_eq!(
+                text.parse::<Ports>(),
+                Err(PortsError(text.to_owned())),
+                "{text:?}"
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::{
-    Component, OutboundRule, Ports, Protocol, RedisChannel, RedisStore, RedisTrigger, ValueSource, WasmServiceSpec,
+    Component, OutboundRule, Ports, Protocol, RedisChannel, RedisStore, RedisTrigger, ValueSource,
+    WasmServiceSpec,
 };
 
 /// The port of a Redis that says no other.

@@ -51,7 +51,9 @@ pub struct HttpTrigger {
     #[x_kube(validation = rules::route_with_whole_bytes())]
     pub path: String,
     /// Whether the path matches what lies below it too. `Exact` and `Prefix` of one path may stand side by side.
-    #[serde(default)]
+    // Not written where it is the default, so that a pod of a version before it stays as it is.
+    #[serde(default, skip_serializing_if = "PathType::is_prefix")]
+    #[schemars(extend("default" = PathType::Prefix))]
     pub path_type: PathType,
     /// Addresses and ranges of proxies in front of the service, such as `10.0.0.0/8`. What their `x-forwarded-*` and `forwarded` headers
     /// say reaches the component; what anybody else's say is dropped. The first address in `x-forwarded-for` is always the client's.
@@ -80,6 +82,13 @@ pub enum PathType {
     Prefix,
     /// The path alone, with or without a slash at its end.
     Exact,
+}
+
+impl PathType {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_prefix(&self) -> bool {
+        *self == Self::Prefix
+    }
 }
 
 fn root() -> String {

@@ -2,7 +2,9 @@
 
 use crate::failure::Failure;
 use serde_json::json;
-use shoal_api::{API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Ports, Protocol, validate};
+use shoal_api::{
+    API_VERSION, Capabilities, Component, KIND, NetworkGrant, OutboundRule, Ports, Protocol, validate,
+};
 use shoal_service::{Folder, Mount};
 
 /// A folder, from `--dir`.
@@ -54,7 +56,9 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
         return Ok(Allow::Nothing);
     }
     let wanted = || {
-        format!("{text:?} is no destination: write HOST:PORT, such as api.example.com:443, *:443, db:8000-8999 or [::1]:53/udp")
+        format!(
+            "{text:?} is no destination: write HOST:PORT, such as api.example.com:443, *:443, db:8000-8999 or [::1]:53/udp"
+        )
     };
     let (rest, protocol) = match text.rsplit_once('/') {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
@@ -67,7 +71,11 @@ pub(crate) fn allow(text: &str) -> Result<Allow, String> {
         .strip_prefix('[')
         .and_then(|it| it.strip_suffix(']'))
         .unwrap_or(host);
-    let ports = port.parse().ok().filter(|it: &Ports| !it.is_empty()).ok_or_else(wanted)?;
+    let ports = port
+        .parse()
+        .ok()
+        .filter(|it: &Ports| !it.is_empty())
+        .ok_or_else(wanted)?;
     if host.is_empty() {
         return Err(wanted());
     }

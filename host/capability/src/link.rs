@@ -91,11 +91,7 @@ fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -
                 it, views.http,
             )
         }
-        Interface::HttpClient(Generation::Two) => {
-            wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker_instance::<_, WasiHttp>(
-                it, views.http,
-            )
-        }
+        Interface::HttpClient(Generation::Two) => network::handler::link(it, views.http),
         Interface::HttpClient(Generation::Three) => {
             wasmtime_wasi_http::p3::bindings::http::client::add_to_linker_instance::<_, WasiHttp>(
                 it, views.http,

@@ -44,23 +44,31 @@ impl Level {
 
 pub(crate) fn link(l: &mut LinkerInstance<'_, State>, views: &Views) -> wasmtime::Result<()> {
     let place = views.place;
-    l.func_wrap(
+    l.func_wrap_async(
         "log",
         move |mut store, (level, context, message): (Level, String, String)| {
-            let part = store.data_mut().split(place).part;
-            let text = entry(level, &context, &message);
-            match &part.grants().streams {
-                Streams::Null => {}
-                // As for the program's own standard error: who has closed ours reads nothing.
-                Streams::Inherit => {
-                    let _ = std::io::stderr().write_all(text.as_bytes());
+            Box::new(async move {
+                let text = entry(level, &context, &message);
+                let (streams, hold, request) = {
+                    let part = store.data_mut().split(place).part;
+                    (part.grants().streams.clone(), part.hold, part.hooks.request)
+                };
+                match streams {
+                    Streams::Null => {}
+                    // As for the program's own standard error: who has closed ours reads nothing.
+                    Streams::Inherit => {
+                        let _ = std::io::stderr().write_all(text.as_bytes());
+                    }
+                    Streams::Lines(logs) => {
+                        if !logs.has_room(Stream::Stderr, hold) {
+                            logs.room(Stream::Stderr, hold).await;
+                        }
+                        let request = Arc::new(AtomicU64::new(request.0));
+                        Lines::new(logs, Stream::Stderr, hold, request).write(text.as_bytes());
+                    }
                 }
-                Streams::Lines(logs) => {
-                    let request = Arc::new(AtomicU64::new(part.hooks.request.0));
-                    Lines::new(Arc::clone(logs), Stream::Stderr, request).write(text.as_bytes());
-                }
-            }
-            Ok(())
+                Ok(())
+            })
         },
     )
 }

@@ -45,7 +45,7 @@ pub(crate) struct Part {
     pub(crate) clocks: Clocks,
     pub(crate) seed: Seed,
     pub(crate) hooks: Hooks,
-    hold: Hold,
+    pub(crate) hold: Hold,
     /// Made when the guest first uses standard streams, files or sockets, which many never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -185,7 +185,8 @@ impl State {
     /// What a core module of preview 1 holds.
     pub(crate) fn preview1(&mut self) -> &mut WasiP1Ctx {
         let Self { root, preview1, .. } = self;
-        preview1.get_or_insert_with(|| Box::new(preview1::context(root.grants(), root.hold, root.hooks.request)))
+        preview1
+            .get_or_insert_with(|| Box::new(preview1::context(root.grants(), root.hold, root.hooks.request)))
     }
 
     /// The network of a part; none where none was granted.

@@ -244,7 +244,11 @@ impl Rule {
             problem,
         };
         if let Some(none) = ports.iter().find(|it| it.is_empty()) {
-            return Err(wrong("ports", none.to_string(), "begins above its end, so it has no port"));
+            return Err(wrong(
+                "ports",
+                none.to_string(),
+                "begins above its end, so it has no port",
+            ));
         }
         let parsed = HostPattern::parse(host).map_err(|problem| wrong("host", host.clone(), problem))?;
         Ok(Self {
@@ -256,8 +260,9 @@ impl Rule {
     }
 
     fn serves(&self, service: Service) -> bool {
-        service
-            .is_none_or(|(port, protocol)| self.ports.iter().any(|it| it.contains(port)) && self.protocols.contains(&protocol))
+        service.is_none_or(|(port, protocol)| {
+            self.ports.iter().any(|it| it.contains(port)) && self.protocols.contains(&protocol)
+        })
     }
 }
 

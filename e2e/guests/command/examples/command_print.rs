@@ -4,7 +4,12 @@
 use std::io::Write;
 
 pub fn main() {
-    let number = |at| std::env::args().nth(at).and_then(|it| it.parse().ok()).unwrap_or(0);
+    let number = |at| {
+        std::env::args()
+            .nth(at)
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0)
+    };
     let mut all = "x".repeat(number(1));
     all.push('\n');
     for n in 0..number(2) {

@@ -71,7 +71,13 @@ fn relate(answer: &IncomingResponse, text: &mut String) -> Result<(), ErrorCode>
     writeln!(text, "body: {}", String::from_utf8_lossy(&whole)).unwrap();
     let trailers: FutureTrailers = IncomingBody::finish(body);
     trailers.subscribe().block();
-    for (name, value) in trailers.get().unwrap().unwrap()?.into_iter().flat_map(|it| it.entries()) {
+    for (name, value) in trailers
+        .get()
+        .unwrap()
+        .unwrap()?
+        .into_iter()
+        .flat_map(|it| it.entries())
+    {
         writeln!(text, "trailer: {name}: {}", String::from_utf8_lossy(&value)).unwrap();
     }
     Ok(())

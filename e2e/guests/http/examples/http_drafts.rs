@@ -123,5 +123,10 @@ fn zone() -> String {
         nanoseconds: 0,
     };
     let display = timezone::display(when);
-    format!("{} {} {}", display.name, display.utc_offset, timezone::utc_offset(when))
+    format!(
+        "{} {} {}",
+        display.name,
+        display.utc_offset,
+        timezone::utc_offset(when)
+    )
 }

@@ -5,7 +5,8 @@
 
 use guest_http::wasip2::http::outgoing_handler;
 use guest_http::wasip2::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+    Scheme,
 };
 use guest_http::wasip2::io::streams::OutputStream;
 use guest_http::{Query, Reply, answer, read};

@@ -17,9 +17,5 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
         format!("{low:016x}{high:016x}")
     };
     let (first, second) = (seed(), seed());
-    answer(
-        out,
-        200,
-        format_args!("{secure}\n{fast}\n{first}\n{second}\n"),
-    );
+    answer(out, 200, format_args!("{secure}\n{fast}\n{first}\n{second}\n"));
 }

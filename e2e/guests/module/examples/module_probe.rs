@@ -33,7 +33,9 @@ fn main() -> ExitCode {
         "random" => {
             let mut buffer = vec![0; 5 << 20];
             // SAFETY: the buffer has as many bytes.
-            println!("random {}", unsafe { random_get(buffer.as_mut_ptr(), buffer.len()) });
+            println!("random {}", unsafe {
+                random_get(buffer.as_mut_ptr(), buffer.len())
+            });
         }
         "socket" => {
             let mut out = 0;
@@ -71,5 +73,8 @@ fn clock(id: i32) {
     let now = || read(&|out| unsafe { clock_time_get(id, 1, out) });
     let first = now();
     let coarse = (0..100).all(|_| (now() - first) % resolution == 0);
-    println!("clock {id} resolution {resolution} in whole steps {coarse} above zero {}", first > 0);
+    println!(
+        "clock {id} resolution {resolution} in whole steps {coarse} above zero {}",
+        first > 0
+    );
 }

@@ -161,7 +161,7 @@ fn the_malicious_library_is_refused_where_nothing_grants_it_sockets() {
         1,
         &[
             "component stats can't run here: grant it",
-            "wasi:sockets/tcp",
+            "wasi:sockets/network@0.2",
             "spec.components[1].capabilities.network",
         ],
     );

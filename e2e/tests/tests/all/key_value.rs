@@ -133,8 +133,9 @@ fn without_a_grant_the_import_is_refused_with_the_line_that_grants_it() {
                 json!({}),
             ))
             .fails();
-        let line = "spec.components[0].capabilities.keyValue: [{name: default, store: STORE}] with spec.stores: [{name: STORE, memory: {}}]";
-        ended.failed(1, &["component web", import, line]);
+        let grant = "spec.components[0].capabilities.keyValue: [{name: default, store: STORE}]\n";
+        let store = "spec.stores: [{name: STORE, memory: {}}]\n";
+        ended.failed(1, &["component web", import, grant, store]);
     }
     // `kv-store` is served by the store that is granted as `default`, and by no other.
     let other = grant(

@@ -219,7 +219,7 @@ async fn busy_guests_do_not_keep_others_from_their_turn() {
 
 #[tokio::test]
 async fn what_a_component_prints_is_logged_with_its_origin_and_bounded() {
-    let shoal = Shoal::up(&limited("http_log", json!({"logRate": "20k"}))).await;
+    let shoal = Shoal::up(&limited("http_log", json!({"logRate": "1k", "cpuTime": "20s"}))).await;
     get(shoal.address(), "/?text=blub").await.is(200, "logged\n");
     shoal.says("limited", "stderr 1: blub").await;
     let logs = shoal.log.events("log");

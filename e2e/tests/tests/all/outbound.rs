@@ -3,9 +3,9 @@
 use ::http::Method;
 use futures::SinkExt;
 use serde_json::{Value, json};
+use shoal_e2e::binaries::guest;
 use shoal_e2e::client::{part, request, upload};
 use shoal_e2e::manifest::single;
-use shoal_e2e::binaries::guest;
 use shoal_e2e::outside::Outside;
 use shoal_e2e::{Client, Shoal, Up, get, run};
 
@@ -214,7 +214,11 @@ async fn an_upload_to_a_client_component_may_be_ignored() {
 #[tokio::test]
 async fn gets_to_a_server_that_answers_and_closes_at_once_all_succeed() {
     let server = Outside::http_closing().await;
-    let shoal = granted("http_gets", json!([{"host": "127.0.0.1", "ports": [server.port()]}])).await;
+    let shoal = granted(
+        "http_gets",
+        json!([{"host": "127.0.0.1", "ports": [server.port()]}]),
+    )
+    .await;
     for _ in 0..20 {
         let url = format!("/?count=100&url=http://{}/", server.address);
         get(shoal.address(), &url).await.is(200, "ok\n");
@@ -223,7 +227,14 @@ async fn gets_to_a_server_that_answers_and_closes_at_once_all_succeed() {
     let url = format!("http://{}/", server.address);
     let allow = server.address.to_string();
     let ended = tokio::task::spawn_blocking(move || {
-        run(&["run", "--allow", &allow, guest("command_gets").to_str().unwrap(), &url, "2000"])
+        run(&[
+            "run",
+            "--allow",
+            &allow,
+            guest("command_gets").to_str().unwrap(),
+            &url,
+            "2000",
+        ])
     });
     let ended = ended.await.unwrap();
     ended.succeeded();
@@ -262,7 +273,10 @@ async fn a_request_body_of_the_wrong_length_is_told_as_such() {
             get(shoal.address(), &url).await.text()
         };
         let right = sent(3, "abc").await;
-        assert!(right.contains("status: 200") && !right.contains("error"), "{guest}: {right}");
+        assert!(
+            right.contains("status: 200") && !right.contains("error"),
+            "{guest}: {right}"
+        );
         let short = sent(5, "abc").await;
         assert!(
             short.contains("error: ErrorCode::HttpRequestBodySize(Some(3))"),
@@ -287,12 +301,17 @@ async fn what_fails_is_in_the_log_with_the_host_and_the_reason() {
         let answer = get(shoal.address(), "/?url=http://nobody.invalid/").await;
         answer.has(502, "DnsError");
         answer.has(502, "nobody.invalid");
-        shoal.says("client", "network: cannot resolve nobody.invalid: ").await;
+        shoal
+            .says("client", "network: cannot resolve nobody.invalid: ")
+            .await;
         get(shoal.address(), &format!("/?url=http://127.0.0.1:{nobody}/"))
             .await
             .has(502, "ConnectionRefused");
         shoal
-            .says("client", &format!("network: cannot connect to 127.0.0.1:{nobody}: "))
+            .says(
+                "client",
+                &format!("network: cannot connect to 127.0.0.1:{nobody}: "),
+            )
             .await;
         get(shoal.address(), &format!("/?url=http://{}/", gibberish.address))
             .await

@@ -32,7 +32,7 @@ fn without_a_grant_the_import_is_refused_with_the_line_that_grants_it() {
             1,
             &[
                 "component web can't run here: grant it",
-                "wasi:sockets/tcp@0.2",
+                "wasi:sockets/network@0.2",
                 line,
             ],
         );

@@ -84,8 +84,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lenient<S> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a test")]
-
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};

@@ -9,6 +9,7 @@
 mod client;
 mod dialer;
 mod fault;
+pub(crate) mod handler;
 mod hooks;
 mod lenient;
 mod lookup;

@@ -218,7 +218,11 @@ impl Outbound {
                 Ok(stream) => return Ok(stream),
                 Err(source) => {
                     let host = host.to_owned();
-                    failed = Some(Failure::Connect { host, address, source });
+                    failed = Some(Failure::Connect {
+                        host,
+                        address,
+                        source,
+                    });
                 }
             }
         }

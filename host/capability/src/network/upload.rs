@@ -57,7 +57,13 @@ impl Upload {
         let (head, body) = request.into_parts();
         let announced = head.headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|it| it.to_str().ok()?.parse().ok());
-        let none = [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE, Method::TRACE];
+        let none = [
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::DELETE,
+            Method::TRACE,
+        ];
         let may_be_none = announced.is_none() && none.contains(&head.method);
         let ended = body.is_end_stream();
         let state = Arc::new(Mutex::new(State {
@@ -148,10 +154,7 @@ impl State {
     }
 
     /// Holds the body's length against what was announced.
-    fn check(
-        &mut self,
-        frame: Option<Result<Frame<Bytes>, Error>>,
-    ) -> Option<Result<Frame<Bytes>, Error>> {
+    fn check(&mut self, frame: Option<Result<Frame<Bytes>, Error>>) -> Option<Result<Frame<Bytes>, Error>> {
         if let Some(Ok(frame)) = &frame {
             let data = frame.data_ref().map_or(0, |data| data.len() as u64);
             self.written = self.written.saturating_add(data);

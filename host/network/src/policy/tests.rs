@@ -228,16 +228,29 @@ fn a_star_is_any_host_that_is_public() {
         ..rule("*", &[8080])
     };
     let policy = policy(&[rule("*", &[443]), private]);
-    assert_eq!(policy.resolve(&name("api.example.com"), Some((443, Protocol::Tcp))), Ok(()));
-    assert!(policy.resolve(&name("api.example.com"), Some((80, Protocol::Tcp))).is_err());
+    assert_eq!(
+        policy.resolve(&name("api.example.com"), Some((443, Protocol::Tcp))),
+        Ok(())
+    );
+    assert!(
+        policy
+            .resolve(&name("api.example.com"), Some((80, Protocol::Tcp)))
+            .is_err()
+    );
     assert_eq!(tcp(&policy, &["api.example.com"], "1.1.1.1", 443), Ok(()));
     assert_eq!(tcp(&policy, &[], "2606:4700::1111", 443), Ok(()));
     for ip in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"] {
-        assert!(matches!(tcp(&policy, &[], ip, 443), Err(Refusal::Private { .. })), "{ip}");
+        assert!(
+            matches!(tcp(&policy, &[], ip, 443), Err(Refusal::Private { .. })),
+            "{ip}"
+        );
         assert!(tcp(&policy, &["a.example"], ip, 443).is_err(), "{ip}");
         assert_eq!(tcp(&policy, &[], ip, 8080), Ok(()), "{ip}");
     }
-    assert!(matches!(tcp(&policy, &[], "224.0.0.1", 8080), Err(Refusal::Never { .. })));
+    assert!(matches!(
+        tcp(&policy, &[], "224.0.0.1", 8080),
+        Err(Refusal::Never { .. })
+    ));
 }
 
 #[test]
@@ -247,8 +260,18 @@ fn a_range_of_ports_grants_each_in_it() {
         ..rule("a.example", &[])
     };
     let policy = policy(std::slice::from_ref(&ranges));
-    for (port, granted) in [(7999, false), (8000, true), (8002, true), (8003, false), (443, true)] {
-        assert_eq!(tcp(&policy, &["a.example"], "1.1.1.1", port).is_ok(), granted, "{port}");
+    for (port, granted) in [
+        (7999, false),
+        (8000, true),
+        (8002, true),
+        (8003, false),
+        (443, true),
+    ] {
+        assert_eq!(
+            tcp(&policy, &["a.example"], "1.1.1.1", port).is_ok(),
+            granted,
+            "{port}"
+        );
     }
     let backwards = OutboundRule {
         ports: vec!["9-8".parse().expect("a range")],

@@ -115,7 +115,10 @@ async fn gets_to_a_server_that_answers_and_closes_at_once_all_succeed() {
     let asked = tokio::spawn(async move {
         for _ in 0..CALLS {
             let answer = get(ends.address, &format!("/?count={GETS}&url=http://{upstream}/")).await;
-            assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("ok\n"), "{answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 200") && answer.contains("ok\n"),
+                "{answer}"
+            );
         }
     });
     for _ in 0..CALLS * GETS {

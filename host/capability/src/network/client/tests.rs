@@ -2,8 +2,8 @@
 
 use super::super::{NetworkOptions, Policy};
 use super::*;
-use http::Method;
 use crate::RequestId;
+use http::Method;
 use http_body_util::{Empty, Full};
 use shoal_api::{NetworkGrant, OutboundRule};
 use std::net::SocketAddr;

@@ -81,7 +81,10 @@ async fn a_length_that_was_announced_is_held_against_what_came() {
     let (post, upload) = Upload::of(post);
     guest.send(Err(Error::HttpProtocolError)).await.expect("taken");
     assert!(post.into_body().collect().await.is_err(), "given up");
-    assert!(matches!(upload.error(), Some(Error::HttpRequestBodySize(Some(0)))));
+    assert!(matches!(
+        upload.error(),
+        Some(Error::HttpRequestBodySize(Some(0)))
+    ));
 }
 
 #[tokio::test]
