@@ -1,9 +1,9 @@
 //! Why a service can't be run, with the component and what to do.
 
-use crate::code::LinkError;
-use crate::links::{Crossing, texts};
-use crate::resolve::ServiceLink;
-use crate::stores::StoreError;
+use crate::assembly::stores::StoreError;
+use crate::code::linked::LinkError;
+use crate::links::bindings::{Crossing, texts};
+use crate::links::resolve::ServiceLink;
 use shoal_api::Problem;
 use shoal_artifact::ArtifactError;
 use shoal_capability::{CapabilityError, Denied, Refusal};

@@ -4,59 +4,33 @@
 //! ```text
 //! manifest ── prepare: fetch, admit, compile, load, link ──> Service ── routes ──> trigger
 //! request ── admission ── instance (fresh, or used again) ── world: http 0.2, http 0.3, my-service ──> answer
+//!
+//! edges ──> assembly ──> call ──> code
+//!              └───────> links
 //! ```
 
-mod admissible;
-mod admission;
-mod channels;
+mod assembly;
+mod call;
 mod code;
-mod command;
-mod deadline;
+mod edges;
 mod error;
-mod events;
-mod exchange;
-mod exported;
-mod failure;
-mod fused;
-mod host;
 mod id;
-mod instances;
-mod limits;
 mod links;
-mod machine;
-mod neighbours;
-mod pace;
-mod pods;
-mod prepare;
-mod redis;
-mod request;
-mod resident;
-mod resolve;
-mod respond;
-mod response;
-mod runtime;
-mod stores;
-mod sweeper;
-mod triggers;
-mod unit;
-mod values;
-mod volumes;
-mod world;
 
-pub use command::{Command, Exit, Program};
+pub use assembly::stores::StoreError;
+pub use assembly::triggers::{Triggers, mistakes};
+pub use assembly::values::Objects;
+pub use call::unit::Usage;
+pub use edges::command::{Command, Exit, Program};
+pub use edges::host::{Host, HostOptions, Logs, default_policy};
+pub use edges::pods::{Due, PodComponent, PodPart, Pods, Serving};
+pub use edges::prepare::{Service, ServiceComponent};
+pub use edges::runtime::runtime;
 pub use error::ServiceError;
-pub use host::{Host, HostOptions, Logs, default_policy};
 pub use id::ServiceId;
-pub use links::Crossing;
-pub use neighbours::Neighbourhood;
-pub use pods::{Due, PodComponent, PodPart, Pods, Serving};
-pub use prepare::{Service, ServiceComponent};
-pub use resolve::{Lead, ServiceLink};
-pub use runtime::runtime;
-pub use stores::StoreError;
-pub use triggers::{Triggers, mistakes};
-pub use unit::Usage;
-pub use values::Objects;
+pub use links::bindings::Crossing;
+pub use links::neighbours::Neighbourhood;
+pub use links::resolve::{Lead, ServiceLink};
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{

@@ -1,0 +1,31 @@
+//! The channels that a component may publish to. What publishing is, is in `capability`.
+
+use crate::assembly::redis::{Clients, STORED};
+use crate::assembly::values::Objects;
+use shoal_api::{Component, Problem};
+use shoal_capability::{Channel, Sending};
+use std::collections::BTreeMap;
+
+/// The channels by name. `at` is the component's field.
+pub(crate) fn granted(
+    component: &Component,
+    at: &str,
+    (clients, objects): (&Clients, &Objects),
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Channel> {
+    let mut channels = BTreeMap::new();
+    for (index, grant) in component.capabilities.messaging.iter().enumerate() {
+        let at = format!("{at}.capabilities.messaging[{index}].redis");
+        let sending = match &grant.redis.stream {
+            Some(stream) => Sending::Append {
+                max_length: stream.max_length,
+            },
+            None => Sending::Publish,
+        };
+        match clients.client((&grant.redis).into(), STORED, &at, objects) {
+            Ok(client) => drop(channels.insert(grant.channel.clone(), Channel { client, sending })),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    channels
+}
