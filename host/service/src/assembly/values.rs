@@ -145,7 +145,8 @@ fn kind(from: ReferenceKind) -> &'static str {
     }
 }
 
-/// A component's environment, with `$(NAME)` replaced by variables that stand before it, as in a Pod.
+/// A component's environment, with `$(NAME)` replaced by variables that stand before it, as in a Pod. In a pod, kubelet has done
+/// so already.
 pub(crate) fn environment(
     component: &Component,
     at: &str,
@@ -156,7 +157,7 @@ pub(crate) fn environment(
     for (index, variable) in component.env.iter().enumerate() {
         match variable_value(variable, &format!("{at}.env[{index}]"), objects) {
             Ok(Some(value)) => {
-                let value = if variable.value_from.is_none() {
+                let value = if variable.value_from.is_none() && !objects.carried {
                     expand(&value, &known)
                 } else {
                     value
@@ -298,6 +299,25 @@ mod tests {
         let known = [("A".to_owned(), "1".to_owned())];
         assert_eq!(expand("x$(A)y$(B)z", &known), "x1y$(B)z");
         assert_eq!(expand("$$(A) $A $(A $", &known), "$(A) $A $(A $");
+    }
+
+    #[test]
+    fn what_kubelet_has_expanded_stays_as_it_is() {
+        let component = serde_json::from_value(serde_json::json!({
+            "name": "it", "image": "x",
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$$"}],
+        }));
+        let component: Component = component.expect("a component");
+        for (objects, expanded) in [
+            (Objects::default(), "1$"),
+            (Objects::from(&Values::default()), "$(A)$$"),
+        ] {
+            let mut problems = Vec::new();
+            let variables = environment(&component, "at", &objects, &mut problems);
+            let found = variables.iter().find(|(name, _)| name == "B");
+            assert_eq!(found.map(|(_, value)| value.as_str()), Some(expanded));
+            assert_eq!(problems, []);
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ async fn run(unit: Arc<Unit>, linked: Arc<Linked>, concurrent: bool, timeout: Op
 }
 
 /// Variables of a program have values, for there is no object to read them from.
-pub(crate) fn variables(component: &Component) -> Result<Vec<(String, String)>, ServiceError> {
+fn variables(component: &Component) -> Result<Vec<(String, String)>, ServiceError> {
     let mut problems = Vec::<Problem>::new();
     let objects = crate::Objects::default();
     let variables = crate::assembly::values::environment(component, "component", &objects, &mut problems);

@@ -9,7 +9,6 @@ use crate::assembly::stores::{self, PodParts, PodStores};
 use crate::assembly::triggers::{self, Planned};
 use crate::assembly::values::{self, Objects};
 use crate::assembly::volumes;
-use crate::edges::command::variables;
 use crate::edges::prepare::{granted, with_linked};
 use shoal_api::pod::TRIGGERS;
 use shoal_api::{Component, Problem, Store};
@@ -145,7 +144,7 @@ impl Given<'_> {
         let folders = folders.map(|(grant, folder)| volumes::mount(Folder::Opened(Arc::new(folder)), grant));
         let mut grants = GrantsBuilder {
             mounts: folders.collect(),
-            env: variables(component)?,
+            env: values::environment(component, at, objects, problems),
             config: values::configuration(config, at, objects, problems),
             secrets: values::secrets(component, at, objects, problems),
             channels: channels::granted(component, at, (clients, objects), problems),
