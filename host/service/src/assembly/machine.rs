@@ -6,13 +6,12 @@ use crate::call::events::EventComponent;
 use crate::call::limits::ReuseLimits;
 use crate::call::respond::HttpComponent;
 use crate::call::unit::Unit;
-use crate::call::world::{EventWorld, HttpWorld};
-use crate::code::instances::Instances;
-use crate::code::linked::{Code, LinkError, Linked};
+use crate::call::world::{Callers, EventWorld, HttpWorld, Worlds};
+use crate::code::linked::{Code, Linked};
 use crate::code::resident::{Recipe, Resident};
-use crate::code::sweeper::{Sweep, Sweeper};
+use crate::code::sweeper::Sweeper;
 use crate::links::bindings::{Offer, Want, offers, wants, wiring};
-use crate::links::exported::{Exported, Plain};
+use crate::links::exported::Exported;
 use crate::{Program, ServiceError};
 use shoal_api::Component;
 use shoal_artifact::Pin;
@@ -20,7 +19,7 @@ use shoal_capability::GrantsBuilder;
 use shoal_description::{Description, Variant, World};
 use shoal_engine::{Engine, EngineError, Engines, PoolOptions};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Engines and code of a process.
@@ -49,15 +48,8 @@ pub(crate) struct Callable {
     pub(crate) exports: String,
     pub(crate) wants: Vec<Want>,
     pub(crate) offers: Vec<Offer>,
-}
-
-/// Who calls a component beside requests.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Callers {
-    /// Other services may.
-    pub(crate) services: bool,
-    /// Messages or points in time do.
-    pub(crate) events: bool,
+    /// Its code, which all of these have.
+    pub(crate) resident: Arc<Resident<Worlds>>,
 }
 
 impl Machine {
@@ -92,89 +84,63 @@ impl Machine {
         admit(parts, &ready.description)?;
         let wiring = Arc::new(wiring(parts, &ready.description)?);
         let engine = self.engine(component, &ready)?;
+        let unit = self.unit(service, component, engine.clone(), grants)?;
+        let reuse = component.reuse.as_ref().map(ReuseLimits::from);
         let recipe = Recipe {
             code: Arc::clone(&self.code),
-            engine: engine.clone(),
+            engine,
             compiled: ready.compiled,
-            pin: ready.pin,
+            _pin: ready.pin,
             description: ready.description,
             parts: parts.len(),
-            reuse: component.reuse.as_ref().map(ReuseLimits::from),
             wiring,
-            world: HttpWorld::of,
+            take: Box::new(move |description, linked| Worlds::of(description, linked, reuse, callers)),
         };
         let failed = |error| ServiceError::link(&component.name, error);
         let linked = recipe.linked().map_err(failed)?;
-        let unit = Arc::new(self.unit(service, component, engine, grants)?);
-        let wants = linked.types().map(|types| wants(&recipe.wiring.bindings, types));
-        let offers = match callers.services {
-            true => self.offers(&unit, &recipe, &linked).map_err(failed)?,
-            false => Vec::new(),
-        };
+        let worlds = recipe.take(&linked).map_err(failed)?;
+        Ok(self.called(unit, recipe, (&linked, worlds)))
+    }
+
+    /// A component as each of its callers has it.
+    fn called(&self, unit: Unit, recipe: Recipe<Worlds>, (linked, worlds): (&Linked, Worlds)) -> Callable {
+        let (unit, types) = (Arc::new(unit), linked.types());
+        let wants = types.map(|types| wants(&recipe.wiring.bindings, types));
         let exports = recipe.description.export_names();
-        let events = match callers.events {
-            true => self.events(&unit, &recipe).map_err(failed)?,
-            false => None,
-        };
-        let http = recipe.load().map_err(failed)?.map(|world| {
-            let name = world.name();
-            let resident = Resident::new(recipe, world);
-            let callable = Arc::new(HttpComponent { unit, resident });
-            self.sweeper.add(&callable);
-            (callable, name)
+        let http = worlds.http().ok().map(HttpWorld::name);
+        let events = worlds.events().ok().map(EventWorld::name);
+        let offering = types.filter(|_| worlds.exports().is_ok());
+        let offering = offering.map(|types| (types, recipe.description.clone()));
+        let resident = Arc::new(Resident::new(recipe, worlds));
+        self.sweeper.add(&resident);
+        let (unit, resident) = (&unit, &resident);
+        let offers = offering.map(|(types, description)| {
+            let exported = Exported {
+                unit: Arc::clone(unit),
+                resident: Arc::clone(resident),
+            };
+            offers(&Arc::new(exported), &description, types)
         });
-        Ok(Callable {
-            http,
-            events,
+        Callable {
+            http: http.map(|world| {
+                let callable = HttpComponent {
+                    unit: Arc::clone(unit),
+                    resident: Arc::clone(resident),
+                };
+                (Arc::new(callable), world)
+            }),
+            events: events.map(|world| {
+                let callable = EventComponent {
+                    unit: Arc::clone(unit),
+                    resident: Arc::clone(resident),
+                };
+                (Arc::new(callable), world)
+            }),
             exports,
             wants: wants.unwrap_or_default(),
-            offers,
-        })
-    }
-
-    /// A component as messages and points in time call it.
-    fn events(
-        &self,
-        unit: &Arc<Unit>,
-        recipe: &Recipe<HttpWorld>,
-    ) -> Result<Option<(Arc<EventComponent>, &'static str)>, LinkError> {
-        let recipe = recipe.taken_as(EventWorld::of);
-        let Some(world) = recipe.load()? else {
-            return Ok(None);
-        };
-        let name = world.name();
-        let callable = Arc::new(EventComponent {
-            unit: Arc::clone(unit),
-            resident: Resident::new(recipe, world),
-        });
-        self.sweeper.add(&callable);
-        Ok(Some((callable, name)))
-    }
-
-    /// What other services can call of a component.
-    fn offers(
-        &self,
-        unit: &Arc<Unit>,
-        recipe: &Recipe<HttpWorld>,
-        linked: &Arc<Linked>,
-    ) -> Result<Vec<Offer>, LinkError> {
-        let (Some(types), Some(_)) = (linked.types(), recipe.description.own_exports().next()) else {
-            return Ok(Vec::new());
-        };
-        let recipe = recipe.taken_as(|_, linked, reuse| {
-            let plain = linked.component().map(|pre| Plain(pre.clone()));
-            Some(plain.map(|it| Instances::new(it, linked, reuse)))
-        });
-        let Some(world) = recipe.load()? else {
-            return Ok(Vec::new());
-        };
-        let description = recipe.description.clone();
-        let exported = Arc::new(Exported {
-            unit: Arc::clone(unit),
-            resident: Resident::new(recipe, world),
-        });
-        self.sweeper.add(&exported);
-        Ok(offers(&exported, &description, types))
+            offers: offers.unwrap_or_default(),
+            resident: Arc::clone(resident),
+        }
     }
 
     /// A component of `wasi:cli`, to be run once.
@@ -195,7 +161,7 @@ impl Machine {
         let wiring = wiring(&[(0, component)], description)?;
         let linked = self
             .code
-            .linked(&engine, &ready.compiled, description, 1, &wiring)
+            .linked(&engine, &ready.compiled, description, (1, &wiring))
             .map_err(|error| ServiceError::link(&component.name, error))?;
         let unit = self.unit(service, component, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))
@@ -227,26 +193,4 @@ impl Machine {
             source,
         })
     }
-}
-
-impl Sweep for HttpComponent {
-    fn sweep(&self) {
-        self.resident.sweep();
-    }
-}
-
-impl Sweep for EventComponent {
-    fn sweep(&self) {
-        self.resident.sweep();
-    }
-}
-
-impl Sweep for Exported {
-    fn sweep(&self) {
-        self.resident.sweep();
-    }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

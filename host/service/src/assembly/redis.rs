@@ -1,7 +1,7 @@
 //! The Redis servers that a manifest names, as clients. One client serves all who name the same server in the same way.
 
-use crate::assembly::machine::lock;
 use crate::assembly::values::{Objects, sourced};
+use crate::code::lock;
 use async_trait::async_trait;
 use shoal_api::Problem;
 use shoal_api::redis::Server;

@@ -1,10 +1,10 @@
 //! A service's stores, each opened once however many components are granted it. What a store does is in `capability`.
 
 use crate::ServiceError;
-use crate::assembly::machine::lock;
 use crate::assembly::redis::{Clients, STORED};
 use crate::assembly::values::Objects;
 use crate::assembly::volumes::Volumes;
+use crate::code::lock;
 use shoal_api::{Component, PersistentStore, Problem, RedisStore, Store, pod};
 use shoal_capability::keyvalue::{self, KeyValue, Memory, OpenError, Persistent, Redis, Sizes};
 use std::collections::{BTreeMap, HashMap};

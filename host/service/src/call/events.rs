@@ -3,7 +3,7 @@
 use crate::call::deadline::{Passed, after, by};
 use crate::call::failure::Failure;
 use crate::call::unit::{Cause, Unit};
-use crate::call::world::EventWorld;
+use crate::call::world::{EventWorld, Worlds};
 use crate::code::resident::Resident;
 use shoal_capability::{CallContext, RequestId, Trace};
 use shoal_engine::{Fault, fair, metered};
@@ -14,19 +14,19 @@ use tokio::time::Instant;
 /// A component behind a trigger that nobody waits for.
 pub(crate) struct EventComponent {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) resident: Resident<EventWorld>,
+    pub(crate) resident: Arc<Resident<Worlds>>,
 }
 
 impl Handler for EventComponent {
     fn handle(&self, event: Event) -> Handling {
-        let (unit, world) = (Arc::clone(&self.unit), self.resident.world());
+        let (unit, worlds) = (Arc::clone(&self.unit), self.resident.world());
         Box::pin(async move {
             let id = unit.next_request();
+            let world = worlds.as_deref().map_err(Failure::unavailable);
+            let world = world.and_then(|it| it.events().map_err(|error| Failure::unavailable(&error)));
             let handled = match world {
-                Ok(world) => handle(&unit, &world, id, event).await,
-                Err(error) => Err(Failure::Unavailable {
-                    reason: error.to_string(),
-                }),
+                Ok(world) => handle(&unit, world, id, event).await,
+                Err(failure) => Err(failure),
             };
             handled.map_err(|failure| {
                 let (service, component) = (unit.service.as_str(), unit.component.as_str());

@@ -1,6 +1,7 @@
 //! A request that did not go well: what its sender is told, and what the log says. Why an instance ended is in `engine`'s `Fault`.
 
 use crate::call::exchange::Broken;
+use crate::code::linked::LinkError;
 use http::StatusCode;
 use shoal_capability::RequestId;
 use shoal_engine::Fault;
@@ -69,6 +70,13 @@ pub(crate) enum Failure {
 const VALUES: usize = 128 << 20;
 
 impl Failure {
+    /// Of a component that can't be mapped again.
+    pub(crate) fn unavailable(error: &LinkError) -> Self {
+        Self::Unavailable {
+            reason: error.to_string(),
+        }
+    }
+
     /// Of a request whose body was broken off; `limit` is the most that it may have.
     pub(crate) fn broken(why: Broken, limit: u64) -> Self {
         match why {

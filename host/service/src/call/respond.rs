@@ -11,7 +11,8 @@ use crate::call::pace::Pace;
 use crate::call::request::declares_more_than;
 use crate::call::response::{ResponseBody, Writer};
 use crate::call::unit::{Cause, Unit};
-use crate::call::world::{Call, HttpWorld};
+use crate::call::world::{Call, HttpWorld, Worlds};
+use crate::code::linked::LinkError;
 use crate::code::resident::Resident;
 use http_body::Body as _;
 use shoal_capability::{CallContext, RequestId, Trace};
@@ -29,21 +30,26 @@ pub(crate) const LOCAL: &str = "a request between services";
 /// A component behind an HTTP trigger.
 pub(crate) struct HttpComponent {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) resident: Resident<HttpWorld>,
+    pub(crate) resident: Arc<Resident<Worlds>>,
 }
 
 impl HttpComponent {
     /// Makes an instance within the limits of a request, and throws it away.
     pub(crate) async fn try_start(&self) -> Result<(), Fault> {
         let unit = &self.unit;
-        let world = self.resident.world().map_err(|error| Fault::Host {
-            text: error.to_string(),
-        })?;
+        let worlds = self.resident.world();
         let limit = unit.limits.request_timeout;
         let made = Box::pin({
             let unit = Arc::clone(unit);
             async move {
-                let made = world.try_instance(&unit, unit.no_request().into());
+                let made = async {
+                    let host = |error: LinkError| Fault::Host {
+                        text: error.to_string(),
+                    };
+                    let worlds = worlds.map_err(host)?;
+                    let world = worlds.http().map_err(host)?;
+                    world.try_instance(&unit, unit.no_request().into()).await
+                };
                 by(after(Instant::now(), limit), metered(unit.meter(), made)).await
             }
         });
@@ -56,14 +62,14 @@ impl HttpComponent {
 
 impl Handler for HttpComponent {
     fn handle(&self, request: Request) -> Responding {
-        let (unit, world) = (Arc::clone(&self.unit), self.resident.world());
+        let (unit, worlds) = (Arc::clone(&self.unit), self.resident.world());
         Box::pin(async move {
             let id = unit.next_request();
+            let world = worlds.as_deref().map_err(Failure::unavailable);
+            let world = world.and_then(|it| it.http().map_err(|error| Failure::unavailable(&error)));
             let responded = match world {
-                Ok(world) => respond(&unit, &world, id, request).await,
-                Err(error) => Err(Failure::Unavailable {
-                    reason: error.to_string(),
-                }),
+                Ok(world) => respond(&unit, world, id, request).await,
+                Err(failure) => Err(failure),
             };
             match responded {
                 Ok(response) => response,

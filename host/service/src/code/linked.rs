@@ -1,31 +1,34 @@
-//! Native code, mapped and linked: once for each compiled file, however many components run it. When it is mapped and unmapped is
-//! decided in `resident`.
+//! Native code, mapped and linked: mapped once for each compiled file, however many components run it and wherever their links lead. When
+//! it is mapped and unmapped is decided in `resident`.
 
+use crate::code::lock;
 use crate::links::bindings::Wiring;
 use shoal_capability::{CapabilityError, Import, State};
 use shoal_description::{Description, ItemKind};
 use shoal_engine::{Engine, EngineError, Loaded, Native};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use wasmtime::component::{Component, InstancePre, Linker};
 
 /// What is mapped now. A compiled file never changes: its name is its digest's.
 #[derive(Default)]
 pub(crate) struct Code {
-    table: Mutex<Table>,
+    loaded: Mutex<Table<Loaded>>,
+    /// Without wiring: with the same imports, one for all who run the same file.
+    linked: Mutex<Table<Linked>>,
 }
 
-#[derive(Default)]
-struct Table {
-    linked: HashMap<PathBuf, Weak<Linked>>,
-    /// Rows at which those are thrown out whose code is not mapped any more.
+/// What is made of compiled files, for as long as somebody has it.
+struct Table<T> {
+    rows: HashMap<PathBuf, Weak<T>>,
+    /// Rows at which those are thrown out that nobody has any more.
     purge_at: usize,
 }
 
 /// A component, or a core module, that is ready to be instantiated.
 pub(crate) struct Linked {
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
     pub(crate) pre: Pre,
 }
 
@@ -96,38 +99,42 @@ impl Code {
         engine: &Engine,
         compiled: &Path,
         description: &Description,
-        parts: usize,
-        wiring: &Wiring,
+        (parts, wiring): (usize, &Wiring),
     ) -> Result<Arc<Linked>, LinkError> {
-        if !wiring.is_empty() {
-            // Where its links lead is this component's own business, whoever else runs the same file.
-            return link(engine, compiled, description, parts, wiring).map(Arc::new);
-        }
-        if let Some(linked) = self.table().get(compiled) {
+        // Where its links lead is this component's own business, whoever else runs the same file.
+        let shared = wiring.is_empty();
+        if shared && let Some(linked) = lock(&self.linked).get(compiled) {
             return Ok(linked);
         }
-        // Outside of the lock: of two that come at the same time, one works for nothing.
-        let linked = link(engine, compiled, description, parts, wiring)?;
-        Ok(self.table().put(compiled, linked))
+        let loaded = self.loaded(engine, compiled)?;
+        let linked = link(engine, loaded, imports(description, parts), wiring)?;
+        Ok(match shared {
+            true => lock(&self.linked).put(compiled, linked),
+            false => Arc::new(linked),
+        })
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The file, mapped now where it is not.
+    fn loaded(&self, engine: &Engine, compiled: &Path) -> Result<Arc<Loaded>, LinkError> {
+        if let Some(loaded) = lock(&self.loaded).get(compiled) {
+            return Ok(loaded);
+        }
+        // Outside of the lock: of two that come at the same time, one works for nothing.
+        let loaded = engine.load(compiled)?;
+        Ok(lock(&self.loaded).put(compiled, loaded))
     }
 }
 
-fn link(
+fn link<'a>(
     engine: &Engine,
-    compiled: &Path,
-    description: &Description,
-    parts: usize,
+    loaded: Arc<Loaded>,
+    imports: impl Iterator<Item = Import<'a>>,
     wiring: &Wiring,
 ) -> Result<Linked, LinkError> {
-    let loaded = engine.load(compiled)?;
     let pre = match loaded.native() {
         Native::Component(component) => {
             let mut linker = Linker::new(engine.wasmtime());
-            let ours = imports(description, parts).filter(|import| !wiring.has(import.name));
+            let ours = imports.filter(|import| !wiring.has(import.name));
             shoal_capability::link(&mut linker, ours)?;
             wiring.define(&mut linker, component)?;
             linker.instantiate_pre(component).map(Pre::Component)
@@ -142,21 +149,50 @@ fn link(
     Ok(Linked { loaded, pre })
 }
 
-impl Table {
-    fn get(&self, compiled: &Path) -> Option<Arc<Linked>> {
-        self.linked.get(compiled).and_then(Weak::upgrade)
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            rows: HashMap::new(),
+            purge_at: 0,
+        }
+    }
+}
+
+impl<T> Table<T> {
+    fn get(&self, compiled: &Path) -> Option<Arc<T>> {
+        self.rows.get(compiled).and_then(Weak::upgrade)
     }
 
-    fn put(&mut self, compiled: &Path, linked: Linked) -> Arc<Linked> {
+    fn put(&mut self, compiled: &Path, made: T) -> Arc<T> {
         if let Some(first) = self.get(compiled) {
             return first;
         }
-        if self.linked.len() >= self.purge_at {
-            self.linked.retain(|_, linked| linked.strong_count() > 0);
-            self.purge_at = 2 * self.linked.len() + 16;
+        if self.rows.len() >= self.purge_at {
+            self.rows.retain(|_, row| row.strong_count() > 0);
+            self.purge_at = 2 * self.rows.len() + 16;
         }
-        let linked = Arc::new(linked);
-        self.linked.insert(compiled.to_owned(), Arc::downgrade(&linked));
-        linked
+        let made = Arc::new(made);
+        self.rows.insert(compiled.to_owned(), Arc::downgrade(&made));
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_one_of_each_and_forgets_what_nobody_has() {
+        let mut table = Table::default();
+        let first = table.put(Path::new("a"), 1);
+        let second = table.put(Path::new("a"), 2);
+        assert!(Arc::ptr_eq(&first, &second));
+        for index in 0..100 {
+            table.put(Path::new(&index.to_string()), index);
+        }
+        assert!(table.rows.len() < 50, "{} rows", table.rows.len());
+        assert_eq!(table.get(Path::new("a")).as_deref(), Some(&1));
+        drop((first, second));
+        assert_eq!(table.get(Path::new("a")), None);
     }
 }

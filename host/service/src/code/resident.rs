@@ -1,8 +1,8 @@
 //! A component's native code: mapped when it is called, unmapped when nobody has called it for a while. At rest it is a file on
 //! disk and a row in a table.
 
-use crate::call::limits::ReuseLimits;
 use crate::code::linked::{Code, LinkError, Linked};
+use crate::code::sweeper::Sweep;
 use crate::links::bindings::Wiring;
 use arc_swap::ArcSwapOption;
 use shoal_artifact::Pin;
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How a component that is linked is taken for something; none where it is no such thing.
-pub(crate) type Taken<W> = fn(&Description, &Arc<Linked>, Option<ReuseLimits>) -> Option<wasmtime::Result<W>>;
+/// What callers make of a component that is linked.
+pub(crate) type Take<W> = Box<dyn Fn(&Description, &Arc<Linked>) -> wasmtime::Result<W> + Send + Sync>;
 
 /// All that is needed to map a component. Whether it may run has been decided.
 pub(crate) struct Recipe<W> {
@@ -21,53 +21,35 @@ pub(crate) struct Recipe<W> {
     pub(crate) engine: Engine,
     pub(crate) compiled: PathBuf,
     /// Keeps the file where it is: a component at rest is mapped from it again.
-    pub(crate) pin: Pin,
+    pub(crate) _pin: Pin,
     pub(crate) description: Description,
     /// How many components it is in one.
     pub(crate) parts: usize,
-    pub(crate) reuse: Option<ReuseLimits>,
     /// What its manifest says of its imports.
     pub(crate) wiring: Arc<Wiring>,
-    /// What callers want it as; none where it is no such thing.
-    pub(crate) world: Taken<W>,
+    pub(crate) take: Take<W>,
 }
 
 impl<W> Recipe<W> {
     /// Maps the component, and links it.
     pub(crate) fn linked(&self) -> Result<Arc<Linked>, LinkError> {
-        self.code.linked(
-            &self.engine,
-            &self.compiled,
-            &self.description,
-            self.parts,
-            &self.wiring,
-        )
+        let Self {
+            code,
+            engine,
+            compiled,
+            description,
+            ..
+        } = self;
+        code.linked(engine, compiled, description, (self.parts, &self.wiring))
     }
 
-    /// The same component, as what other callers want.
-    pub(crate) fn taken_as<V>(&self, world: Taken<V>) -> Recipe<V> {
-        Recipe {
-            code: Arc::clone(&self.code),
-            engine: self.engine.clone(),
-            compiled: self.compiled.clone(),
-            pin: self.pin.clone(),
-            description: self.description.clone(),
-            parts: self.parts,
-            reuse: self.reuse,
-            wiring: Arc::clone(&self.wiring),
-            world,
-        }
-    }
-
-    /// The same, as what callers want. None where it is no such thing.
-    pub(crate) fn load(&self) -> Result<Option<W>, LinkError> {
-        (self.world)(&self.description, &self.linked()?, self.reuse)
-            .transpose()
-            .map_err(LinkError::misfit("the world of its exports"))
+    /// What callers make of it.
+    pub(crate) fn take(&self, linked: &Arc<Linked>) -> Result<W, LinkError> {
+        (self.take)(&self.description, linked).map_err(LinkError::misfit("the world of its exports"))
     }
 }
 
-/// A component that somebody can call.
+/// A component that somebody can call, as all who call it see it.
 pub(crate) struct Resident<W> {
     recipe: Recipe<W>,
     world: ArcSwapOption<W>,
@@ -101,21 +83,22 @@ impl<W> Resident<W> {
         if let Some(world) = self.world.load_full() {
             return Ok(world);
         }
-        let world = self.recipe.load()?.ok_or(LinkError::Uncallable)?;
-        let world = Arc::new(world);
+        let world = Arc::new(self.recipe.take(&self.recipe.linked()?)?);
         self.world.store(Some(Arc::clone(&world)));
         Ok(world)
-    }
-
-    /// Unmaps the component if it was not used since the last sweep. Calls that are under way keep it until they end.
-    pub(crate) fn sweep(&self) {
-        if !self.used.swap(false, Ordering::Relaxed) {
-            self.world.store(None);
-        }
     }
 
     /// Whether it is mapped now.
     pub(crate) fn is_mapped(&self) -> bool {
         self.world.load().is_some()
+    }
+}
+
+impl<W: Send + Sync + 'static> Sweep for Resident<W> {
+    /// Unmaps the component if it was not used since the last sweep. Calls that are under way keep it until they end.
+    fn sweep(&self) {
+        if !self.used.swap(false, Ordering::Relaxed) {
+            self.world.store(None);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Unmaps components that nobody has called for a while: in slices, and on threads where no request waits. What unmapping one means is in
 //! `resident`.
 
-use crate::assembly::machine::lock;
+use crate::code::lock;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 

@@ -3,12 +3,13 @@
 
 mod furnish;
 
-use crate::assembly::machine::{Callable, Callers, Machine};
+use crate::assembly::machine::{Callable, Machine};
 use crate::assembly::stores::PodStores;
 use crate::assembly::triggers::{self, Planned, Triggers};
 use crate::call::events::EventComponent;
 use crate::call::respond::HttpComponent;
 use crate::call::unit::Unit;
+use crate::call::world::Callers;
 use crate::{Program, ServiceError, Usage};
 use furnish::Furnished;
 use shoal_api::pod::Values;

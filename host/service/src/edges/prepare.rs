@@ -3,13 +3,16 @@
 use crate::assembly::admissible::uncallable;
 use crate::assembly::channels;
 use crate::assembly::fused::{Members, is_root};
-use crate::assembly::machine::{Callable, Callers};
+use crate::assembly::machine::Callable;
 use crate::assembly::stores::{self, Parts};
 use crate::assembly::triggers::{self, Planned, Triggers};
 use crate::assembly::values::{self, Objects};
 use crate::assembly::volumes::Volumes;
 use crate::call::events::EventComponent;
 use crate::call::respond::HttpComponent;
+use crate::call::world::{Callers, Worlds};
+use crate::code::resident::Resident;
+use crate::code::sweeper::Sweep as _;
 use crate::links::bindings::{Offer, Want};
 use crate::links::neighbours::Nearby;
 use crate::{Host, ServiceError, ServiceId};
@@ -17,7 +20,7 @@ use shoal_api::{Component, HttpTrigger, NetworkGrant, WasmService, route};
 use shoal_artifact::{Artifact, Progress};
 use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
 use shoal_trigger::http::{Handler, Routes, Target};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +31,8 @@ pub struct Service {
     callable: BTreeMap<String, Arc<HttpComponent>>,
     /// Components that messages and points in time call.
     handlers: BTreeMap<String, Arc<EventComponent>>,
+    /// The code of each component that was made ready.
+    code: Vec<Arc<Resident<Worlds>>>,
     /// What each component exports that was made ready.
     exports: BTreeMap<String, String>,
     http: Vec<(HttpTrigger, String)>,
@@ -128,6 +133,7 @@ impl Host {
             components: Vec::new(),
             callable: BTreeMap::new(),
             handlers: BTreeMap::new(),
+            code: Vec::new(),
             exports: BTreeMap::new(),
             http: Vec::new(),
             triggers,
@@ -270,28 +276,17 @@ impl Service {
 
     /// How many of its components are mapped. The others are files until they are called.
     pub fn mapped(&self) -> usize {
-        let handlers = self.handlers.iter();
-        let handled = handlers.filter(|(_, it)| it.resident.is_mapped());
-        let answered = self.callable.iter().filter(|(_, it)| it.resident.is_mapped());
-        let names: BTreeSet<_> = handled
-            .map(|(name, _)| name)
-            .chain(answered.map(|(name, _)| name))
-            .collect();
-        names.len()
+        self.code.iter().filter(|it| it.is_mapped()).count()
     }
 
     /// Unmaps every component that was not called since this was last done, as the host does from time to time.
     pub fn sweep(&self) {
-        self.callable
-            .values()
-            .for_each(|component| component.resident.sweep());
-        self.handlers
-            .values()
-            .for_each(|component| component.resident.sweep());
+        self.code.iter().for_each(|it| it.sweep());
     }
 
     fn add(&mut self, component: &Component, digest: String, callable: Callable) {
         let name = component.name.clone();
+        self.code.push(callable.resident);
         self.wants.extend(callable.wants);
         self.offers.extend(callable.offers);
         self.exports.insert(name.clone(), callable.exports);

@@ -4,31 +4,20 @@ use crate::call::deadline::{Passed, after, by};
 use crate::call::failure::Failure;
 use crate::call::respond::{before, report};
 use crate::call::unit::{Cause, Unit};
-use crate::code::instances::{Instances, Template};
+use crate::call::world::{Plain, Worlds};
+use crate::code::instances::Instances;
 use crate::code::resident::Resident;
-use shoal_capability::{CallContext, RequestId, State, Trace};
+use shoal_capability::{CallContext, RequestId, Trace};
 use shoal_engine::{Fault, is_hostcall_fuel, metered};
 use shoal_link::{Answer, Call, CallError, MAX_DEPTH, Target, size};
 use std::sync::Arc;
 use tokio::time::Instant;
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre, Val};
-
-/// A component whose exports are called by name.
-pub(crate) struct Plain(pub(crate) InstancePre<State>);
-
-impl Template for Plain {
-    type Instance = Instance;
-
-    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
-        self.0.instantiate_async(store).await
-    }
-}
+use wasmtime::component::Val;
 
 /// A component that other services call.
 pub(crate) struct Exported {
     pub(crate) unit: Arc<Unit>,
-    pub(crate) resident: Resident<Arc<Instances<Plain>>>,
+    pub(crate) resident: Arc<Resident<Worlds>>,
 }
 
 /// One interface of it.
@@ -67,13 +56,9 @@ impl ExportedInterface {
         if call.params.iter().map(size).sum::<u64>() > limit {
             return Err(Failure::RequestBody { limit });
         }
-        let instances = self
-            .component
-            .resident
-            .world()
-            .map_err(|error| Failure::Unavailable {
-                reason: error.to_string(),
-            })?;
+        let worlds = self.component.resident.world();
+        let worlds = worlds.map_err(|error| Failure::unavailable(&error))?;
+        let instances = worlds.exports().map_err(|error| Failure::unavailable(&error))?;
         let limit = unit.limits.request_timeout;
         let own = after(Instant::now(), limit);
         let context = CallContext {
@@ -90,7 +75,7 @@ impl ExportedInterface {
         // The caller's deadline, where it comes first, ends this call along with its caller.
         let called = by(
             own,
-            metered(unit.meter(), run(&instances, unit, cause, (&self.export, call))),
+            metered(unit.meter(), run(instances, unit, cause, (&self.export, call))),
         )
         .await;
         unfinished.ended = true;

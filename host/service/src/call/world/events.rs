@@ -13,7 +13,6 @@ use shoal_trigger::event::Event;
 use std::sync::Arc;
 
 /// What an event can call.
-#[derive(Clone)]
 pub(crate) enum EventWorld {
     /// `shoal:service/message-handler`.
     Messages(Arc<Instances<Messages>>),

@@ -1,5 +1,6 @@
 //! The worlds that a component can be of, and how each is called.
 
+mod callers;
 mod events;
 mod http2;
 mod http3;
@@ -7,6 +8,7 @@ mod messages;
 mod my_service;
 mod program;
 
+pub(crate) use callers::{Callers, Plain, Worlds};
 pub(crate) use events::EventWorld;
 pub(crate) use http2::Http2;
 pub(crate) use http3::Http3;
@@ -29,7 +31,6 @@ use std::sync::Arc;
 pub(crate) type Call = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// What a trigger of HTTP can call.
-#[derive(Clone)]
 pub(crate) enum HttpWorld {
     /// `wasi:http/proxy` 0.2.
     Http2(Arc<Instances<Http2>>),
