@@ -4,7 +4,7 @@ use shoal_api::WasmService;
 use std::fmt;
 
 /// The namespace of a service whose manifest names none, as in Kubernetes.
-const DEFAULT_NAMESPACE: &str = "default";
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// Namespace and name of a service. No two services of a process share both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

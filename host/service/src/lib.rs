@@ -2,7 +2,7 @@
 //! from is `artifact`'s business, what a grant gives `capability`'s, how a request arrives `trigger`'s.
 //!
 //! ```text
-//! manifest ── prepare: fetch, admit, compile, load, link ──> Service ── routes ──> trigger
+//! manifest ── grants ── supply: fetch, admit, compile ── load, link ──> Service ── routes ──> trigger
 //! request ── admission ── instance (fresh, or used again) ── world: http 0.2, http 0.3, my-service ──> answer
 //!
 //! edges ──> assembly ──> call ──> code
@@ -17,14 +17,17 @@ mod error;
 mod id;
 mod links;
 
+pub use assembly::assembler::{Assembler, Definition};
+pub use assembly::outside::{Output, Outside, Owner, StoreFile};
+pub use assembly::service::{Service, ServiceComponent};
 pub use assembly::stores::StoreError;
+pub use assembly::supply::{Admit, Compiled, Supplied, Supply};
 pub use assembly::triggers::{Triggers, mistakes};
 pub use assembly::values::Objects;
 pub use call::unit::Usage;
 pub use edges::command::{Command, Exit, Program};
 pub use edges::host::{Host, HostOptions, Logs, default_policy};
 pub use edges::pods::{Due, PodComponent, PodPart, Pods, Serving};
-pub use edges::prepare::{Service, ServiceComponent};
 pub use edges::runtime::runtime;
 pub use error::ServiceError;
 pub use id::ServiceId;
@@ -34,8 +37,8 @@ pub use links::resolve::{Lead, ServiceLink};
 
 // What an edge (a command, a worker) needs of the crates below, so that it depends on this one alone.
 pub use shoal_capability::{
-    Denied, Dialer, Folder, Grant, Hold, Line, LogSink, Mount, Origin, Reason, Refusal, RequestId, Room,
-    Stream, admit, link_entry, patterns, unused_list,
+    Denied, Dialer, Folder, Grant, Hold, Line, LogSink, Mount, Neighbours, Origin, Reason, Refusal,
+    RequestId, Room, Stream, admit, link_entry, patterns, unused_list,
 };
 pub use shoal_engine::{EngineError, Exceeded, Fault, PoolOptions};
 pub use shoal_trigger::event::{Counts, Failed, Tally};

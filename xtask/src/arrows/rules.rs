@@ -182,7 +182,7 @@ pub(crate) const RULES: Rules = Rules {
         },
         Room {
             folder: "host/fleet",
-            may_use: &[to("host/service")],
+            may_use: &[to("api"), to("host/compile"), to("host/service")],
             why: WHY_HOST,
         },
         // Sockets and packets, for whatever is sent.

@@ -1,55 +1,61 @@
 //! Whether a component may run, from what it imports and exports: before it is compiled, and once more before it is linked.
 
 use crate::ServiceError;
+use crate::assembly::fields::Fields;
+use crate::assembly::grants::Group;
 use shoal_api::{Component, Trigger};
-use shoal_capability::{Inadmissible, Origin, admit_parts};
+use shoal_capability::{Inadmissible, admit_parts};
 use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS, World};
 
-/// Refuses a component that imports what is neither granted nor linked, and one that has such a component in itself. `parts` are those
-/// that are in it, with their places in the manifest.
-pub(crate) fn admit(parts: &[(usize, &Component)], description: &Description) -> Result<(), ServiceError> {
-    let parts = parts.iter();
-    let parts: Vec<_> = parts
-        .map(|(index, component)| (Origin::Manifest(*index), *component))
-        .collect();
-    admit_at(&parts, description)
-}
-
-/// The same for a program that `shoal run` runs.
-pub(crate) fn admit_program(component: &Component, description: &Description) -> Result<(), ServiceError> {
-    match description.fits(World::Command) {
-        true => admit_at(&[(Origin::Run, component)], description),
-        false => Err(no_program(component, description)),
+/// Refuses a root that imports what is neither granted nor linked, that has such a component in itself, or that exports nothing that it
+/// could be called by. `places` are those of the components in it, its own first.
+pub(crate) fn admit(
+    group: &Group<'_>,
+    places: &[usize],
+    description: &Description,
+) -> Result<(), ServiceError> {
+    let parts = group.at(places);
+    let Some((_, root)) = parts.first().copied() else {
+        return Err(ServiceError::Manifest(Vec::new()));
+    };
+    if group.fields == Fields::Command {
+        program(root, description)?;
     }
-}
-
-fn admit_at(parts: &[(Origin, &Component)], description: &Description) -> Result<(), ServiceError> {
-    admit_parts(description, parts).map_err(|Inadmissible { part, denied }| ServiceError::Denied {
+    let alone = parts.len() == 1;
+    let described = parts.iter();
+    let described: Vec<_> = described
+        .map(|(place, it)| (group.fields.origin(*place, &it.name, alone), *it))
+        .collect();
+    admit_parts(description, &described).map_err(|Inadmissible { part, denied }| ServiceError::Denied {
         component: parts
             .get(part)
             .map_or_else(String::new, |(_, it)| it.name.clone()),
         denied,
-    })
+    })?;
+    match group.fields {
+        Fields::Manifest => callable(&root.name, description, group.triggers),
+        // The daemon decides what calls a component of a pod.
+        Fields::Pod | Fields::Command => Ok(()),
+    }
 }
 
-/// A component that is to be run as a program and is none.
-pub(crate) fn no_program(component: &Component, description: &Description) -> ServiceError {
+/// Refuses a component that is to be run as a program and is none.
+pub(crate) fn program(component: &Component, description: &Description) -> Result<(), ServiceError> {
+    if description.fits(World::Command) {
+        return Ok(());
+    }
     let command = World::Command.export();
-    ServiceError::Exports {
+    Err(ServiceError::Exports {
         component: component.name.clone(),
         exports: description.export_names(),
         wanted: format!(
             "a program exports {command}: a service is started from its manifest with `shoal up`"
         ),
-    }
+    })
 }
 
 /// Refuses a component that exports nothing that one of its triggers could call.
-pub(crate) fn callable(
-    component: &str,
-    description: &Description,
-    triggers: &[Trigger],
-) -> Result<(), ServiceError> {
+fn callable(component: &str, description: &Description, triggers: &[Trigger]) -> Result<(), ServiceError> {
     for (index, trigger) in triggers.iter().enumerate() {
         let called = match &trigger.http {
             Some(_) => description.request_world().is_some(),

@@ -1,7 +1,6 @@
 //! The channels that a component may publish to. What publishing is, is in `capability`.
 
-use crate::assembly::redis::{Clients, STORED};
-use crate::assembly::values::Objects;
+use crate::assembly::redis::{STORED, Servers};
 use shoal_api::{Component, Problem};
 use shoal_capability::{Channel, Sending};
 use std::collections::BTreeMap;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 pub(crate) fn granted(
     component: &Component,
     at: &str,
-    (clients, objects): (&Clients, &Objects),
+    servers: &Servers<'_>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Channel> {
     let mut channels = BTreeMap::new();
@@ -22,7 +21,7 @@ pub(crate) fn granted(
             },
             None => Sending::Publish,
         };
-        match clients.client((&grant.redis).into(), STORED, &at, objects) {
+        match servers.client((&grant.redis).into(), STORED, &at) {
             Ok(client) => drop(channels.insert(grant.channel.clone(), Channel { client, sending })),
             Err(problem) => problems.push(problem),
         }

@@ -1,7 +1,8 @@
-//! What runs components, whoever brought them: engines, mapped code, and who unmaps it. Artifacts are brought by `host`; for a pod
-//! they are there already (`pods`).
+//! What runs components: engines, mapped code, and the sweeper that unmaps it. Compiled files come from `supply`.
 
-use crate::assembly::admissible::{admit, no_program};
+use crate::assembly::admissible::{admit, program};
+use crate::assembly::grants::Group;
+use crate::assembly::supply::Compiled;
 use crate::call::events::EventComponent;
 use crate::call::limits::ReuseLimits;
 use crate::call::respond::HttpComponent;
@@ -14,11 +15,9 @@ use crate::links::bindings::{Offer, Want, offers, wants, wiring};
 use crate::links::exported::Exported;
 use crate::{Program, ServiceError};
 use shoal_api::Component;
-use shoal_artifact::Pin;
 use shoal_capability::GrantsBuilder;
-use shoal_description::{Description, Variant, World};
+use shoal_description::{Variant, World};
 use shoal_engine::{Engine, EngineError, Engines, PoolOptions};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +28,13 @@ pub(crate) struct Machine {
     sweeper: Sweeper,
 }
 
-/// A component whose native code is here.
-pub(crate) struct Ready {
-    pub(crate) digest: String,
-    pub(crate) compiled: PathBuf,
-    /// Keeps the file where it is.
-    pub(crate) pin: Pin,
-    pub(crate) description: Description,
+/// A component that is compiled, together with those that are in its code.
+pub(crate) struct Root<'a> {
+    group: &'a Group<'a>,
+    component: &'a Component,
+    /// All that are in it, with their places in the group, itself first.
+    pub(crate) parts: Vec<(usize, &'a Component)>,
+    compiled: Compiled,
 }
 
 /// A component that is linked.
@@ -69,29 +68,30 @@ impl Machine {
         Ok(())
     }
 
-    /// A component of a service, for triggers. `parts` are those that are in it, with their places in the manifest: its own first.
+    /// A component that is called.
     pub(crate) fn callable(
         &self,
-        service: &str,
-        parts: &[(usize, &Component)],
-        ready: Ready,
+        root: Root<'_>,
         grants: GrantsBuilder,
         callers: Callers,
     ) -> Result<Callable, ServiceError> {
-        let Some((_, component)) = parts.first().copied() else {
-            return Err(ServiceError::Manifest(Vec::new()));
-        };
-        admit(parts, &ready.description)?;
-        let wiring = Arc::new(wiring(parts, &ready.description)?);
-        let engine = self.engine(component, &ready)?;
-        let unit = self.unit(service, component, engine.clone(), grants)?;
+        root.admit()?;
+        let wiring = Arc::new(wiring(&root.parts, &root.compiled.description)?);
+        let engine = self.engine(&root)?;
+        let unit = self.unit(&root, engine.clone(), grants)?;
+        let Root {
+            component,
+            parts,
+            compiled,
+            ..
+        } = root;
         let reuse = component.reuse.as_ref().map(ReuseLimits::from);
         let recipe = Recipe {
             code: Arc::clone(&self.code),
             engine,
-            compiled: ready.compiled,
-            _pin: ready.pin,
-            description: ready.description,
+            compiled: compiled.path,
+            _pin: compiled.pin,
+            description: compiled.description,
             parts: parts.len(),
             wiring,
             take: Box::new(move |description, linked| Worlds::of(description, linked, reuse, callers)),
@@ -144,53 +144,58 @@ impl Machine {
     }
 
     /// A component of `wasi:cli`, to be run once.
-    pub(crate) fn program(
-        &self,
-        service: &str,
-        component: &Component,
-        ready: &Ready,
-        grants: GrantsBuilder,
-    ) -> Result<Program, ServiceError> {
-        let description = &ready.description;
-        if !description.fits(World::Command) {
-            return Err(no_program(component, description));
-        }
+    pub(crate) fn program(&self, root: &Root<'_>, grants: GrantsBuilder) -> Result<Program, ServiceError> {
+        let description = &root.compiled.description;
+        program(root.component, description)?;
+        root.admit()?;
         let concurrent = description.is_wasi3(World::Command);
-        admit(&[(0, component)], description)?;
-        let engine = self.engine(component, ready)?;
-        let wiring = wiring(&[(0, component)], description)?;
+        let engine = self.engine(root)?;
+        let wiring = wiring(&root.parts, description)?;
+        let (path, parts) = (&root.compiled.path, root.parts.len());
         let linked = self
             .code
-            .linked(&engine, &ready.compiled, description, (1, &wiring))
-            .map_err(|error| ServiceError::link(&component.name, error))?;
-        let unit = self.unit(service, component, engine, grants)?;
+            .linked(&engine, path, description, (parts, &wiring))
+            .map_err(|error| ServiceError::link(&root.component.name, error))?;
+        let unit = self.unit(root, engine, grants)?;
         Ok(Program::new(unit, linked, concurrent))
     }
 
-    fn unit(
-        &self,
-        service: &str,
-        component: &Component,
-        engine: Engine,
-        grants: GrantsBuilder,
-    ) -> Result<Unit, ServiceError> {
+    fn unit(&self, root: &Root<'_>, engine: Engine, grants: GrantsBuilder) -> Result<Unit, ServiceError> {
+        let component = root.component;
         let grants = grants.build().map_err(|source| ServiceError::Capability {
             component: component.name.clone(),
             source,
         })?;
-        let share = self.engines.share(service);
-        Ok(Unit::new(service, component, engine, grants, share))
+        let share = self.engines.share(&root.group.share());
+        Ok(Unit::new(root.group.label, component, engine, grants, share))
     }
 
-    fn engine(&self, component: &Component, ready: &Ready) -> Result<Engine, ServiceError> {
-        let variant = match ready.description.variant {
+    fn engine(&self, root: &Root<'_>) -> Result<Engine, ServiceError> {
+        let variant = match root.compiled.description.variant {
             Variant::Plain => shoal_engine::Variant::Plain,
             Variant::Concurrent => shoal_engine::Variant::Concurrent,
         };
         let engine = self.engines.get(variant);
         engine.cloned().map_err(|source| ServiceError::Engine {
-            component: component.name.clone(),
+            component: root.component.name.clone(),
             source,
         })
+    }
+}
+
+impl<'a> Root<'a> {
+    pub(crate) fn new(group: &'a Group<'a>, compiled: Compiled) -> Result<Self, ServiceError> {
+        let parts = group.at(&compiled.places);
+        let component = parts.first().map(|(_, component)| *component);
+        Ok(Self {
+            group,
+            component: component.ok_or_else(|| ServiceError::Manifest(Vec::new()))?,
+            parts,
+            compiled,
+        })
+    }
+
+    fn admit(&self) -> Result<(), ServiceError> {
+        admit(self.group, &self.compiled.places, &self.compiled.description)
     }
 }

@@ -1,4 +1,5 @@
-//! The Redis servers that a manifest names, as clients. One client serves all who name the same server in the same way.
+//! The Redis servers that a manifest names, as clients. One client serves all components that name the
+//! same server in the same way and have the same dialer.
 
 use crate::assembly::values::{Objects, sourced};
 use crate::code::lock;
@@ -6,7 +7,7 @@ use async_trait::async_trait;
 use shoal_api::Problem;
 use shoal_api::redis::Server;
 use shoal_capability::Dialer;
-use shoal_redis::{Address, Client, Dial, LocalDial, Options};
+use shoal_redis::{Address, Client, Dial, Options};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -16,26 +17,25 @@ use tokio::net::TcpStream;
 /// Bytes of one value of a store, as of the other stores. Answers to those who send messages are short, so both may share a client.
 pub(crate) const STORED: u64 = 1 << 20;
 
-/// What tells one client from another.
-type Key = (String, Option<Vec<u8>>, u64);
+/// What tells one client from another: the dialer, the URL, the authorities, the size of values.
+type Key = (usize, String, Option<Vec<u8>>, u64);
 
-/// Clients that connect by the same way: those of a process, or of a pod.
+/// The clients of a process.
+#[derive(Default)]
 pub(crate) struct Clients {
-    dial: Arc<dyn Dial>,
     open: Mutex<HashMap<Key, Weak<Client>>>,
 }
 
-/// From this process, with the system's resolver.
-impl Default for Clients {
-    fn default() -> Self {
-        Self {
-            dial: Arc::new(LocalDial),
-            open: Mutex::default(),
-        }
-    }
+/// The servers that one component may name.
+pub(crate) struct Servers<'a> {
+    pub(crate) clients: &'a Clients,
+    /// Resolves and connects.
+    pub(crate) dialer: Arc<dyn Dialer>,
+    /// What URLs and authorities are read from.
+    pub(crate) objects: &'a Objects,
 }
 
-/// By way of somebody else.
+/// Connects with a component's dialer.
 struct Through(Arc<dyn Dialer>);
 
 #[async_trait]
@@ -56,14 +56,7 @@ impl Dial for Through {
     }
 }
 
-impl Clients {
-    pub(crate) fn through(dialer: Arc<dyn Dialer>) -> Self {
-        Self {
-            dial: Arc::new(Through(dialer)),
-            open: Mutex::default(),
-        }
-    }
-
+impl Servers<'_> {
     /// The client for a server, whose values have at most `value_limit` bytes. It connects when it is first used. `at` is the field that
     /// names the server.
     pub(crate) fn client(
@@ -71,8 +64,8 @@ impl Clients {
         server: Server<'_>,
         value_limit: u64,
         at: &str,
-        objects: &Objects,
     ) -> Result<Arc<Client>, Problem> {
+        let objects = self.objects;
         let (url, field) = match server.url {
             Some(url) => (url.to_owned(), format!("{at}.url")),
             None => {
@@ -87,8 +80,10 @@ impl Clients {
         let address = Address::parse(&url).map_err(|error| problem(&field, format!("the URL {error}")))?;
         let field = format!("{at}.authoritiesFrom");
         let authorities = sourced(server.authorities_from, &field, objects)?.map(<[u8]>::to_vec);
-        let key = (url, authorities.clone(), value_limit);
-        let mut clients = lock(&self.open);
+        // A client keeps its dialer, so no other dialer has this address while the client is found by it.
+        let dialer = Arc::as_ptr(&self.dialer).cast::<()>().addr();
+        let key = (dialer, url, authorities.clone(), value_limit);
+        let mut clients = lock(&self.clients.open);
         if let Some(client) = clients.get(&key).and_then(Weak::upgrade) {
             return Ok(client);
         }
@@ -96,7 +91,7 @@ impl Clients {
             value_limit,
             answer_limit: value_limit.saturating_mul(2).max(16 << 20),
             authorities,
-            dial: Arc::clone(&self.dial),
+            dial: Arc::new(Through(Arc::clone(&self.dialer))),
             ..Options::default()
         };
         let client = Client::new(address, options).map_err(|error| problem(&field, error.to_string()))?;

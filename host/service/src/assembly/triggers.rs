@@ -1,7 +1,6 @@
 //! A service's triggers beside HTTP: made ready with the service, started and stopped by whoever runs it.
 
-use crate::assembly::redis::Clients;
-use crate::assembly::values::Objects;
+use crate::assembly::redis::Servers;
 use crate::call::events::EventComponent;
 use shoal_api::{Component, ConcurrencyPolicy, Problem, RedisTrigger, ScheduleTrigger, Trigger, WasmService};
 use shoal_redis::Client;
@@ -24,35 +23,39 @@ enum Kind {
 }
 
 impl Planned {
-    /// What the manifest calls it.
-    pub(crate) fn name(&self) -> &str {
-        &self.trigger.name
-    }
-
     /// Whether it calls the component of this name.
     pub(crate) fn calls(&self, component: &str) -> bool {
         self.trigger.component == component
     }
 }
 
+/// A component that triggers may call.
+pub(crate) struct Called<'a> {
+    pub(crate) component: &'a Component,
+    pub(crate) servers: Servers<'a>,
+}
+
 /// These triggers of components, but for HTTP. `at` names the list that they are in.
 pub(crate) fn plan(
     (triggers, at): (&[Trigger], &str),
-    components: &[Component],
-    clients: &Clients,
-    objects: &Objects,
+    components: &[Called<'_>],
     problems: &mut Vec<Problem>,
 ) -> Vec<Planned> {
     let mut planned = Vec::new();
     for (index, trigger) in triggers.iter().enumerate() {
         let at = format!("{at}[{index}]");
         let kind = if let Some(redis) = &trigger.redis {
-            let component = components.iter().find(|it| it.name == trigger.component);
-            let limit = component.map_or(0, |it| it.limits.request_body.bytes());
+            let mut named = components.iter();
+            let named = named.find(|it| it.component.name == trigger.component);
+            // A trigger of a component that is not there is refused later.
+            let Some(Called { component, servers }) = named.or(components.first()) else {
+                continue;
+            };
+            let limit = component.limits.request_body.bytes();
             let at = format!("{at}.redis");
             problems.extend(unmatched(redis, &at));
             // Names of commands and channels have to pass too.
-            let client = clients.client(redis.into(), limit.max(1 << 10), &at, objects);
+            let client = servers.client(redis.into(), limit.max(1 << 10), &at);
             client.map(Kind::Redis)
         } else if let Some(it) = &trigger.schedule {
             parsed(it, &format!("{at}.schedule")).map(|it| Kind::Schedule(Box::new(it)))

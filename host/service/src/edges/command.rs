@@ -1,16 +1,21 @@
 //! `wasi:cli` components that nobody calls: run once, to an exit code. How one is run is in `world`, for triggers too.
 
-use crate::assembly::admissible::admit_program;
+use crate::assembly::fields::Fields;
+use crate::assembly::grants::{Described, Group};
 use crate::call::deadline::{after, by};
 use crate::call::unit::{Unit, Usage};
 use crate::call::world;
 use crate::code::instances::Template as _;
 use crate::code::linked::Linked;
-use crate::edges::prepare::granted;
-use crate::{Host, ServiceError};
-use shoal_api::{Component, Problem};
+use crate::edges::local::failed;
+use crate::id::DEFAULT_NAMESPACE;
+use crate::{
+    Admit, Host, Objects, Output, Outside, Owner, ServiceError, ServiceId, StoreFile, Supplied, Supply,
+};
+use async_trait::async_trait;
+use shoal_api::{Component, Store};
 use shoal_artifact::{Progress, Source};
-use shoal_capability::{GrantsBuilder, Mount, Stdio};
+use shoal_capability::{Dialer, Mount};
 use shoal_engine::{Fault, fair, metered};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,23 +63,105 @@ impl Host {
             mounts,
             timeout,
         } = command;
-        let failed = |source| ServiceError::Artifact {
-            component: component.name.clone(),
-            source,
-        };
-        let fetched = self.cache.fetch(source, self.fetch_options(), progress).await;
-        let artifact = fetched.map_err(failed)?;
-        let description = self.described(&artifact).await.map_err(failed)?;
-        admit_program(component, &description)?;
-        let ready = self.compile(&artifact, progress).await.map_err(failed)?;
-        let grants = GrantsBuilder {
-            env: variables(component)?,
+        let outside = Foreground {
+            name: component.name.clone(),
+            dialer: Arc::clone(&self.dialer),
             mounts: mounts.clone(),
-            stdio: Stdio::Inherit,
-            ..granted(&component.name, component)?
         };
-        let program = self.machine.program(&component.name, component, &ready, grants)?;
+        // There are none to read values from.
+        let objects = Objects::default();
+        let group = Group {
+            id: &ServiceId::new(DEFAULT_NAMESPACE, &component.name),
+            label: &component.name,
+            fields: Fields::Command,
+            components: vec![Described {
+                component,
+                objects: &objects,
+                stores: &[],
+            }],
+            triggers: &[],
+            outside: &outside,
+        };
+        let supply = Fetched {
+            host: self,
+            source,
+            progress,
+        };
+        let (granted, supplied) = self.assembler.prepare(&group, &[0], &supply, Vec::new()).await?;
+        let compiled = supplied.roots.into_iter().next();
+        let compiled = compiled.ok_or_else(|| ServiceError::Manifest(Vec::new()))?;
+        let program = self.assembler.program(&group, &granted, compiled)?;
         Ok(program.run(*timeout).await)
+    }
+}
+
+/// A program, from its source.
+struct Fetched<'a> {
+    host: &'a Host,
+    source: &'a Source,
+    progress: &'a dyn Progress,
+}
+
+#[async_trait]
+impl Supply for Fetched<'_> {
+    async fn supply(
+        &self,
+        components: &[&Component],
+        _roots: &[usize],
+        admit: &Admit<'_>,
+    ) -> Result<Supplied, ServiceError> {
+        let Some(component) = components.first() else {
+            return Err(ServiceError::Manifest(Vec::new()));
+        };
+        let Host {
+            cache,
+            compiler,
+            options,
+            ..
+        } = self.host;
+        let artifact = cache.fetch(self.source, options, self.progress).await;
+        let artifact = artifact.map_err(failed(component))?;
+        let description = cache.described(&artifact, compiler).await;
+        admit(&[0], &description.map_err(failed(component))?)?;
+        let compiled = self.host.compile(&artifact, self.progress).await;
+        let compiled = compiled.map_err(failed(component))?;
+        Ok(Supplied {
+            digests: vec![compiled.digest.clone()],
+            roots: vec![compiled],
+        })
+    }
+}
+
+/// The outside of a program that runs in a terminal.
+struct Foreground {
+    name: String,
+    dialer: Arc<dyn Dialer>,
+    mounts: Vec<Mount>,
+}
+
+#[async_trait]
+impl Outside for Foreground {
+    fn owner(&self) -> Owner {
+        Owner {
+            name: self.name.clone(),
+            lasting: false,
+        }
+    }
+
+    fn dialer(&self, _place: usize) -> Arc<dyn Dialer> {
+        Arc::clone(&self.dialer)
+    }
+
+    fn output(&self, _place: usize, _component: &Component) -> Output {
+        Output::Inherited
+    }
+
+    async fn mounts(&self, _place: usize, _component: &Component) -> Result<Vec<Mount>, ServiceError> {
+        Ok(self.mounts.clone())
+    }
+
+    async fn store_file(&self, _store: &Store) -> Result<Option<StoreFile>, ServiceError> {
+        Ok(None)
     }
 }
 
@@ -120,17 +207,5 @@ async fn run(unit: Arc<Unit>, linked: Arc<Linked>, concurrent: bool, timeout: Op
     match ended {
         Ok(code) => Exit::Code(code),
         Err(error) => Exit::Fault(unit.fault(&error, &store)),
-    }
-}
-
-/// Variables of a program have values, for there is no object to read them from.
-fn variables(component: &Component) -> Result<Vec<(String, String)>, ServiceError> {
-    let mut problems = Vec::<Problem>::new();
-    let objects = crate::Objects::default();
-    let variables = crate::assembly::values::environment(component, "component", &objects, &mut problems);
-    if problems.is_empty() {
-        Ok(variables)
-    } else {
-        Err(ServiceError::Manifest(problems))
     }
 }

@@ -1,17 +1,14 @@
-//! What all services of a process share: artifacts, compiler, stores, and the machine that runs them. A service of its own is in `prepare`.
+//! A laptop's host: artifacts, the compiler, folders of this machine and its network. How services are made of these is in `assembly`.
 
-use crate::ServiceError;
-use crate::assembly::machine::{Machine, Ready};
-use crate::assembly::redis::Clients;
-use crate::assembly::stores::Stores;
+use crate::assembly::values::Objects;
+use crate::assembly::volumes::Volumes;
+use crate::edges::local::{LocalOutside, LocalSupply};
 use crate::links::neighbours::Neighbourhood;
-use shoal_api::{Component, ImagePullPolicy};
-use shoal_artifact::{
-    Artifact, ArtifactError, Cache, Composed, FetchOptions, Member, Progress, PullPolicy, Source,
-};
-use shoal_capability::LogSink;
+use crate::{Assembler, Definition, Service, ServiceError, ServiceId};
+use shoal_api::WasmService;
+use shoal_artifact::{Cache, FetchOptions, Progress, PullPolicy, Source};
+use shoal_capability::{Dialer, LocalDialer, LogSink};
 use shoal_compile::Compiler;
-use shoal_description::Description;
 use shoal_engine::PoolOptions;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,14 +34,15 @@ pub struct HostOptions {
 
 /// Runs services.
 pub struct Host {
-    pub(crate) machine: Machine,
+    pub(crate) assembler: Assembler,
     pub(crate) logs: Arc<dyn Logs>,
-    pub(crate) neighbours: Arc<Neighbourhood>,
+    neighbours: Arc<Neighbourhood>,
     pub(crate) cache: Cache,
-    compiler: Compiler,
-    options: FetchOptions,
-    pub(crate) stores: Stores,
-    pub(crate) clients: Clients,
+    pub(crate) compiler: Compiler,
+    /// How artifacts are pulled unless a component says otherwise.
+    pub(crate) options: FetchOptions,
+    /// One for all services: those that name the same Redis share a connection.
+    pub(crate) dialer: Arc<dyn Dialer>,
 }
 
 impl Host {
@@ -57,14 +55,13 @@ impl Host {
             unload_after,
         } = options;
         Self {
-            machine: Machine::new(pool, unload_after),
+            assembler: Assembler::new(pool, unload_after),
             logs,
             neighbours: Arc::default(),
             cache,
             compiler,
             options: fetch,
-            stores: Stores::default(),
-            clients: Clients::default(),
+            dialer: Arc::new(LocalDialer),
         }
     }
 
@@ -73,65 +70,49 @@ impl Host {
         &self.neighbours
     }
 
-    /// Brings a component here. Paths of files begin at `base`.
-    pub(crate) async fn fetch(
+    /// Makes a service ready: its artifacts are here, compiled, allowed to run, and linked. Paths of files begin at `base`;
+    /// `progress` makes a listener for each component, by its name. With `linkable`, other services may be linked to it. Its own
+    /// links lead nowhere until they are resolved and established ([`Service::resolve`]).
+    ///
+    /// # Errors
+    ///
+    /// The first component that can't be run; for it, everything that is missing.
+    pub async fn prepare(
         &self,
-        component: &Component,
+        manifest: &WasmService,
+        objects: &Objects,
         base: &Path,
-        progress: &dyn Progress,
-    ) -> Result<Artifact, ServiceError> {
-        let name = || component.name.clone();
-        let source = source(component, base).map_err(|source| ServiceError::Artifact {
-            component: name(),
-            source,
-        })?;
-        let mut fetch = self.options.clone();
-        match component.image_pull_policy {
-            Some(ImagePullPolicy::Always) => fetch.policy = PullPolicy::Always,
-            Some(ImagePullPolicy::IfNotPresent) => fetch.policy = PullPolicy::IfNotPresent,
-            Some(ImagePullPolicy::Never) => fetch.policy = PullPolicy::Never,
-            None if fetch.policy == PullPolicy::IfNotPresent => fetch.policy = default_policy(&source),
-            None => {}
+        linkable: bool,
+        progress: &(dyn Fn(&str) -> Box<dyn Progress> + Sync),
+    ) -> Result<Service, ServiceError> {
+        let unsupported = shoal_api::unsupported(manifest);
+        if !unsupported.is_empty() {
+            return Err(ServiceError::Manifest(unsupported));
         }
-        let fetched = self.cache.fetch(&source, &fetch, progress).await;
-        fetched.map_err(|source| ServiceError::Artifact {
-            component: name(),
-            source,
-        })
-    }
-
-    /// What an artifact imports and exports.
-    pub(crate) async fn described(&self, artifact: &Artifact) -> Result<Description, ArtifactError> {
-        self.cache.described(artifact, &self.compiler).await
-    }
-
-    /// Compiles an artifact where that was not done before.
-    pub(crate) async fn compile(
-        &self,
-        artifact: &Artifact,
-        progress: &dyn Progress,
-    ) -> Result<Ready, ArtifactError> {
-        let compiled = self.cache.compiled(artifact, &self.compiler, progress).await?;
-        Ok(Ready {
-            digest: artifact.digest.to_string(),
-            compiled: compiled.path,
-            pin: compiled.pin,
-            description: compiled.description,
-        })
-    }
-
-    /// One component out of several that are linked.
-    pub(crate) async fn composed(
-        &self,
-        root: usize,
-        members: &[Member<'_>],
-    ) -> Result<Composed, ArtifactError> {
-        self.cache.composed(root, members, &self.compiler).await
-    }
-
-    /// How artifacts are pulled unless a component says otherwise.
-    pub(crate) fn fetch_options(&self) -> &FetchOptions {
-        &self.options
+        let id = ServiceId::of_manifest(manifest);
+        let mut problems = Vec::new();
+        let volumes = Volumes::make(&manifest.spec.volumes, base, objects, &mut problems)?;
+        let outside = LocalOutside {
+            neighbours: self.neighbours.seen_from(&id.namespace),
+            logs: Arc::clone(&self.logs),
+            dialer: Arc::clone(&self.dialer),
+            id,
+            volumes,
+            problems,
+        };
+        let supply = LocalSupply {
+            host: self,
+            base,
+            progress,
+        };
+        let definition = Definition {
+            manifest,
+            objects,
+            linkable,
+        };
+        self.assembler
+            .assemble(definition, &supply, Arc::new(outside))
+            .await
     }
 }
 
@@ -143,12 +124,5 @@ pub fn default_policy(source: &Source) -> PullPolicy {
             PullPolicy::Always
         }
         _ => PullPolicy::IfNotPresent,
-    }
-}
-
-fn source(component: &Component, base: &Path) -> Result<Source, ArtifactError> {
-    match (&component.image, &component.file) {
-        (Some(image), _) => Source::reference(image),
-        (None, file) => Ok(Source::File(base.join(file.as_deref().unwrap_or_default()))),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 pub(crate) mod host;
+pub(crate) mod local;
+pub(crate) mod outside;
 pub(crate) mod pods;
-pub(crate) mod prepare;
 pub(crate) mod runtime;

@@ -1,17 +1,18 @@
 //! Components of pods: each is compiled already, and what it may reach outside of this process it reaches by way of somebody else. A
 //! worker's counterpart of `host`.
 
-mod furnish;
-
-use crate::assembly::machine::{Callable, Machine};
-use crate::assembly::stores::PodStores;
+use crate::assembly::assembler::Assembler;
+use crate::assembly::fields::Fields;
+use crate::assembly::grants::{Described, Granted, Group};
+use crate::assembly::machine::Callable;
 use crate::assembly::triggers::{self, Planned, Triggers};
 use crate::call::events::EventComponent;
 use crate::call::respond::HttpComponent;
 use crate::call::unit::Unit;
 use crate::call::world::Callers;
-use crate::{Program, ServiceError, Usage};
-use furnish::Furnished;
+use crate::edges::outside::{Access, PodOutside};
+use crate::{Admit, Compiled, Objects, Program, ServiceError, ServiceId, Supplied, Supply, Usage};
+use async_trait::async_trait;
 use shoal_api::pod::Values;
 use shoal_api::{Component, Store, Trigger};
 use shoal_capability::{Dialer, LogSink};
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A container of a pod.
@@ -79,8 +80,7 @@ pub struct PodPart<'a> {
 
 /// Runs components of pods.
 pub struct Pods {
-    machine: Machine,
-    stores: PodStores,
+    assembler: Assembler,
 }
 
 /// A component that is called until it is stopped: by requests, by messages, or both.
@@ -99,6 +99,24 @@ pub struct Due {
     trigger: String,
 }
 
+/// What the daemon supplied with the container.
+struct FromDaemon(Compiled);
+
+#[async_trait]
+impl Supply for FromDaemon {
+    async fn supply(
+        &self,
+        _components: &[&Component],
+        _roots: &[usize],
+        _admit: &Admit<'_>,
+    ) -> Result<Supplied, ServiceError> {
+        Ok(Supplied {
+            digests: Vec::new(),
+            roots: vec![self.0.clone()],
+        })
+    }
+}
+
 impl Pods {
     /// Starts the engines, each with a pool of this size: from here on nothing outside of compiled files is opened. A component that
     /// nobody called for `unload_after`, and no longer than twice it, is unmapped.
@@ -107,12 +125,14 @@ impl Pods {
     ///
     /// Where a pool's address space cannot be reserved.
     pub fn new(pool: PoolOptions, unload_after: Duration) -> Result<Self, EngineError> {
-        let machine = Machine::new(pool, unload_after);
-        machine.start()?;
-        Ok(Self {
-            machine,
-            stores: PodStores::default(),
-        })
+        let assembler = Assembler::new(pool, unload_after);
+        assembler.start()?;
+        Ok(Self { assembler })
+    }
+
+    /// Makes services in this process, beside the pods that it runs.
+    pub fn assembler(&self) -> &Assembler {
+        &self.assembler
     }
 
     /// Makes a component ready that answers requests, where it `listens`, and handles the messages of its triggers.
@@ -121,11 +141,10 @@ impl Pods {
     ///
     /// Where it may not run, can't be loaded, or does not export what those who call it need.
     pub async fn serve(&self, pod: PodComponent<'_>, listens: bool) -> Result<Serving, ServiceError> {
-        let furnished = pod.furnish(&self.stores).await?;
-        let (service, component) = (furnished.service, furnished.component);
-        let triggers: Vec<_> = furnished.planned.iter().map(Planned::name).collect();
-        let (wanted, triggers) = (!triggers.is_empty(), triggers.join(", "));
-        let (callable, planned) = self.callable(furnished, wanted)?;
+        let (component, service) = (pod.component, pod.service);
+        let triggers: Vec<_> = pod.triggers.iter().filter(|it| it.http.is_none()).collect();
+        let handles = !triggers.is_empty();
+        let (callable, planned) = self.callable(pod, handles).await?;
         let http = callable.http.map(|(component, _)| component);
         let events = callable.events.map(|(component, _)| component);
         let lacks = |wanted: String| ServiceError::Exports {
@@ -136,9 +155,11 @@ impl Pods {
         if listens && http.is_none() {
             return Err(lacks(format!("a pod that serves exports {HANDLES_REQUESTS}")));
         }
-        if wanted && events.is_none() {
+        if handles && events.is_none() {
+            let names: Vec<_> = triggers.iter().map(|it| it.name.as_str()).collect();
             return Err(lacks(format!(
-                "what the messages of {triggers} call exports {HANDLES_EVENTS}"
+                "what the messages of {} call exports {HANDLES_EVENTS}",
+                names.join(", ")
             )));
         }
         let unit = http.as_ref().map(|it| &it.unit);
@@ -159,8 +180,10 @@ impl Pods {
     ///
     /// Where it may not run, can't be loaded, or is no program.
     pub async fn program(&self, pod: PodComponent<'_>) -> Result<Program, ServiceError> {
-        let it = pod.furnish(&self.stores).await?;
-        self.machine.program(it.pod, it.component, &it.ready, it.grants)
+        self.with(pod, |group, granted, compiled| {
+            self.assembler.program(group, &granted, compiled)
+        })
+        .await
     }
 
     /// Makes a component ready that the schedule `trigger` calls once, in a pod of its own.
@@ -169,9 +192,8 @@ impl Pods {
     ///
     /// Where it may not run, can't be loaded, or exports nothing that a point in time calls.
     pub async fn due(&self, pod: PodComponent<'_>, trigger: &str) -> Result<Due, ServiceError> {
-        let furnished = pod.furnish(&self.stores).await?;
-        let component = furnished.component;
-        let (callable, _) = self.callable(furnished, true)?;
+        let component = pod.component;
+        let (callable, _) = self.callable(pod, true).await?;
         match callable.events {
             Some((component, _)) => Ok(Due {
                 component,
@@ -185,25 +207,82 @@ impl Pods {
         }
     }
 
-    fn callable(
+    async fn callable(
         &self,
-        furnished: Furnished<'_>,
+        pod: PodComponent<'_>,
         events: bool,
     ) -> Result<(Callable, Vec<Planned>), ServiceError> {
-        let Furnished {
-            pod,
+        self.with(pod, |group, mut granted, compiled| {
+            let callers = Callers {
+                services: false,
+                events,
+            };
+            let planned = std::mem::take(&mut granted.triggers);
+            let callable = self.assembler.callable(group, &granted, compiled, callers)?;
+            Ok((callable, planned))
+        })
+        .await
+    }
+
+    /// Makes something of a container's components and of all that they are given.
+    async fn with<T>(
+        &self,
+        pod: PodComponent<'_>,
+        make: impl FnOnce(&Group<'_>, Granted, Compiled) -> Result<T, ServiceError> + Send,
+    ) -> Result<T, ServiceError> {
+        let PodComponent {
+            pod: label,
+            id,
+            service: (namespace, name),
+            component,
+            digest,
+            compiled,
+            description,
+            dialer,
+            logs,
+            values,
+            stores,
+            files,
+            directories,
+            triggers,
             parts,
-            ready,
-            grants,
-            planned,
-            ..
-        } = furnished;
-        let callers = Callers {
-            services: false,
-            events,
+        } = pod;
+        let mut described = vec![(component, Objects::from(values), stores)];
+        let mut accesses = Vec::new();
+        for part in parts {
+            described.push((part.component, Objects::from(part.values), part.stores));
+            accesses.push(Access::new(part.dialer, part.logs, part.directories));
+        }
+        let outside = PodOutside {
+            pod: id.to_owned(),
+            files: Mutex::new(files),
+            own: Access::new(dialer, logs, directories),
+            parts: accesses,
         };
-        let callable = self.machine.callable(pod, &parts, ready, grants, callers)?;
-        Ok((callable, planned))
+        let components = described.iter().map(|(component, objects, stores)| Described {
+            component,
+            objects,
+            stores,
+        });
+        let group = Group {
+            id: &ServiceId::new(namespace, name),
+            label,
+            fields: Fields::Pod,
+            components: components.collect(),
+            triggers,
+            outside: &outside,
+        };
+        let members = group.components.iter().map(|it| it.component);
+        let unsupported = members.flat_map(shoal_api::pod::unsupported).collect();
+        let places = (0..group.components.len()).collect();
+        let supply = FromDaemon(Compiled::new(compiled, digest, description, places));
+        let (granted, supplied) = self.assembler.prepare(&group, &[0], &supply, unsupported).await?;
+        let compiled = supplied.roots.into_iter().next();
+        make(
+            &group,
+            granted,
+            compiled.ok_or_else(|| ServiceError::Manifest(Vec::new()))?,
+        )
     }
 }
 

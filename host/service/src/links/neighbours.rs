@@ -34,15 +34,23 @@ impl Neighbourhood {
         self.write().remove(id);
     }
 
+    /// These services, as the components of one namespace see them.
+    pub fn seen_from(self: &Arc<Self>, namespace: &str) -> Arc<dyn Neighbours> {
+        Arc::new(Nearby {
+            namespace: namespace.to_owned(),
+            all: Arc::clone(self),
+        })
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<ServiceId, Arc<Routed>>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The services of a process, as the components of one namespace see them.
-pub(crate) struct Nearby {
-    pub(crate) namespace: String,
-    pub(crate) all: Arc<Neighbourhood>,
+struct Nearby {
+    namespace: String,
+    all: Arc<Neighbourhood>,
 }
 
 impl Neighbours for Nearby {

@@ -90,7 +90,8 @@ async fn what_cannot_run_says_why_and_leaves_nothing_behind() {
     worker.send_task(task("ungranted", &code), &code).await;
     let reason = worker.started("ungranted").await.expect("it fails");
     assert!(
-        reason.contains("wasi:http/outgoing-handler") && reason.contains("capabilities.network"),
+        reason.contains("wasi:http/outgoing-handler")
+            && reason.contains("metadata.annotations[shoal.dev/capabilities]: network:"),
         "{reason}"
     );
 
