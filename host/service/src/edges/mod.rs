@@ -6,3 +6,4 @@ pub(crate) mod local;
 pub(crate) mod outside;
 pub(crate) mod pods;
 pub(crate) mod runtime;
+pub(crate) mod serving;

@@ -5,22 +5,17 @@ use crate::assembly::assembler::Assembler;
 use crate::assembly::fields::Fields;
 use crate::assembly::grants::{Described, Granted, Group};
 use crate::assembly::machine::Callable;
-use crate::assembly::triggers::{self, Planned, Triggers};
-use crate::call::events::EventComponent;
-use crate::call::respond::HttpComponent;
-use crate::call::unit::Unit;
+use crate::assembly::triggers::Planned;
 use crate::call::world::Callers;
 use crate::edges::outside::{Access, PodOutside};
-use crate::{Admit, Compiled, Objects, Program, ServiceError, ServiceId, Supplied, Supply, Usage};
+use crate::edges::serving::{Due, Serving};
+use crate::{Admit, Compiled, Objects, Program, ServiceError, ServiceId, Supplied, Supply};
 use async_trait::async_trait;
 use shoal_api::pod::Values;
 use shoal_api::{Component, Store, Trigger};
 use shoal_capability::{Dialer, LogSink};
 use shoal_description::{Description, HANDLES_EVENTS, HANDLES_REQUESTS};
-use shoal_engine::{EngineError, Fault, PoolOptions};
-use shoal_trigger::event::{Failed, Handler as _};
-use shoal_trigger::http::Handler;
-use shoal_trigger::schedule;
+use shoal_engine::{EngineError, PoolOptions};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -81,22 +76,6 @@ pub struct PodPart<'a> {
 /// Runs components of pods.
 pub struct Pods {
     assembler: Assembler,
-}
-
-/// A component that is called until it is stopped: by requests, by messages, or both.
-pub struct Serving {
-    unit: Arc<Unit>,
-    http: Option<Arc<HttpComponent>>,
-    events: Option<Arc<EventComponent>>,
-    component: String,
-    service: (String, String),
-    planned: Vec<Planned>,
-}
-
-/// A component that a schedule's pod calls once.
-pub struct Due {
-    component: Arc<EventComponent>,
-    trigger: String,
 }
 
 /// What the daemon supplied with the container.
@@ -283,57 +262,5 @@ impl Pods {
             granted,
             compiled.ok_or_else(|| ServiceError::Manifest(Vec::new()))?,
         )
-    }
-}
-
-impl Serving {
-    /// Answers requests, where it does.
-    pub fn handler(&self) -> Option<Arc<dyn Handler>> {
-        self.http.clone().map(|it| it as _)
-    }
-
-    /// Makes an instance and throws it away: one that can't start should not wait for its first request to say so.
-    ///
-    /// # Errors
-    ///
-    /// What ended its start.
-    pub fn try_start(&self) -> impl Future<Output = Result<(), Fault>> + Send + 'static {
-        let component = self.http.clone();
-        async move {
-            match component {
-                Some(component) => component.try_start().await,
-                None => Ok(()),
-            }
-        }
-    }
-
-    /// Starts its triggers, until they are shut down or dropped.
-    pub fn start(&self) -> Triggers {
-        let component = self.events.iter();
-        let components = component.map(|it| (self.component.clone(), Arc::clone(it)));
-        let (namespace, service) = &self.service;
-        triggers::start((namespace, service), &self.planned, &components.collect())
-    }
-
-    /// What it has used, and uses now.
-    pub fn usage(&self) -> Usage {
-        self.unit.usage()
-    }
-}
-
-impl Due {
-    /// Calls it, for now.
-    ///
-    /// # Errors
-    ///
-    /// Why it did not go well.
-    pub async fn run(&self) -> Result<(), Failed> {
-        let now = schedule::Timestamp::now();
-        self.component.handle(schedule::event(&self.trigger, now)).await
-    }
-
-    /// What it has used, and uses now.
-    pub fn usage(&self) -> Usage {
-        self.component.unit.usage()
     }
 }
