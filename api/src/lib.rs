@@ -25,6 +25,7 @@ mod schema;
 mod secret;
 mod service;
 mod status;
+mod template;
 mod trigger;
 mod unsupported;
 pub mod validate;
@@ -43,6 +44,7 @@ pub use reference::{ReferenceKind, references};
 pub use secret::{Redacted, Secret};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
+pub use template::{PodMetadata, PodScheduling, PodTemplate};
 pub use trigger::{
     ConcurrencyPolicy, HttpTrigger, MemoryStore, PathType, PersistentStore, RedisStore, RedisStream,
     RedisTrigger, ScheduleTrigger, Store, Trigger,

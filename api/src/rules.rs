@@ -57,6 +57,15 @@ pub(crate) fn duration(least: &str, most: &str) -> Rule {
     )
 }
 
+/// Labels and annotations of pods that are the operator's. Each key is compared with texts alone, so that the estimate of what it costs
+/// stays finite: the API server knows no bound for keys.
+pub(crate) fn own_keys() -> Rule {
+    rule(
+        "self.all(key, !key.startsWith('shoal.dev/') && key != 'app.kubernetes.io/name' && key != 'app.kubernetes.io/managed-by')",
+        "the keys shoal.dev/*, app.kubernetes.io/name and app.kubernetes.io/managed-by are the operator's: remove them",
+    )
+}
+
 /// A Service of the same name has to be possible.
 pub(crate) fn service_name() -> Rule {
     rule(

@@ -1,6 +1,9 @@
 //! Pieces of JSON schema that several types share. What the whole CRD looks like is in `crd.rs`.
 
-use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, Volume};
+use k8s_openapi::api::core::v1::{
+    Affinity, EnvVar, LocalObjectReference, ResourceRequirements, Toleration, TopologySpreadConstraint,
+    Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::Rule;
 use kube::core::schema::StructuralSchemaRewriter;
@@ -96,6 +99,72 @@ pub(crate) fn pull_secrets(generator: &mut SchemaGenerator) -> Schema {
         SUBDOMAIN,
         253,
     )
+}
+
+/// Labels of pods. Those that the operator finds its pods by, and those that carry grants, are its own.
+pub(crate) fn pod_labels(_: &mut SchemaGenerator) -> Schema {
+    texts(63, &[rules::own_keys()])
+}
+
+/// Annotations of pods, likewise.
+pub(crate) fn pod_annotations(_: &mut SchemaGenerator) -> Schema {
+    texts(16_384, &[rules::own_keys()])
+}
+
+/// Labels of nodes.
+pub(crate) fn node_selector(_: &mut SchemaGenerator) -> Schema {
+    texts(63, &[])
+}
+
+/// Texts by name.
+fn texts(max_length: u32, rules: &[Rule]) -> Schema {
+    let mut schema = json!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": {"type": "string", "maxLength": max_length},
+    });
+    if !rules.is_empty() {
+        schema["x-kubernetes-validations"] = json!(rules);
+    }
+    of_value(schema)
+}
+
+/// What pods tolerate.
+pub(crate) fn tolerations(_: &mut SchemaGenerator) -> Schema {
+    plain_list::<Toleration>(64)
+}
+
+/// How pods are spread.
+pub(crate) fn spread_constraints(_: &mut SchemaGenerator) -> Schema {
+    plain_list::<TopologySpreadConstraint>(16)
+}
+
+/// What pods are drawn to.
+pub(crate) fn affinity(_: &mut SchemaGenerator) -> Schema {
+    of_value(of::<Affinity>())
+}
+
+/// What is counted for a container. Claims are of devices, which components don't have.
+pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = of::<ResourceRequirements>();
+    if let Some(fields) = schema["properties"].as_object_mut() {
+        fields.remove("claims");
+    }
+    of_value(schema)
+}
+
+/// A list of one of Kubernetes' own types, which is replaced as a whole.
+fn plain_list<T: JsonSchema>(max_items: u32) -> Schema {
+    of_value(json!({
+        "type": "array",
+        "items": of::<T>(),
+        "maxItems": max_items,
+        "x-kubernetes-list-type": "atomic",
+    }))
+}
+
+fn of_value(schema: Value) -> Schema {
+    Schema::try_from(schema).unwrap_or_default()
 }
 
 /// The names of an object's fields, sorted.

@@ -1,7 +1,7 @@
 //! `WasmService` itself: its spec, its components and how they are linked. Grants, limits, triggers and status have
 //! files of their own.
 
-use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, Volume};
+use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, ResourceRequirements, Volume};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,9 @@ use std::fmt;
 use crate::Redacted;
 use crate::rules;
 use crate::schema::{self, LABEL, SUBDOMAIN};
-use crate::{Capabilities, Limits, Placement, Reuse, Scaling, Store, Trigger, WasmServiceStatus};
+use crate::{
+    Capabilities, Limits, Placement, PodTemplate, Reuse, Scaling, Store, Trigger, WasmServiceStatus,
+};
 
 /// What runs, what it may do, and what calls it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +91,10 @@ pub struct WasmServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN))]
     pub service_account_name: Option<String>,
+
+    /// The service's pods: labels, annotations, and where they are scheduled.
+    #[serde(default, skip_serializing_if = "PodTemplate::is_empty")]
+    pub template: PodTemplate,
 }
 
 /// One WebAssembly component, or a core module that is a program of WASI preview 1.
@@ -150,6 +156,12 @@ pub struct Component {
     #[serde(default)]
     pub limits: Limits,
 
+    /// What quotas and the scheduler count for the component in each replica, as for a container. Absent: requests of `cpu: 1m` and
+    /// `memory: 1Mi`, limits of `cpu: 100m` and `limits.memory`. What an instance may take is in `limits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Option<ResourceRequirements>,
+
     /// Serve several requests with one instance. Absent: a fresh instance for every request, so that no request
     /// sees what another left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +180,7 @@ impl fmt::Debug for Component {
             .field("links", &self.links)
             .field("capabilities", &self.capabilities)
             .field("limits", &self.limits)
+            .field("resources", &self.resources)
             .finish_non_exhaustive()
     }
 }

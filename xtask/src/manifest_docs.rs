@@ -22,10 +22,17 @@ A capability that is absent is denied. A field that this version of Shoal does n
 ";
 
 /// Types of Kubernetes' own, by the last field of their path: their documentation is there.
-const KUBERNETES: [(&str, &str); 4] = [
+const KUBERNETES: [(&str, &str); 8] = [
     ("env", "EnvVar, as in a Pod"),
     ("volumes", "Volume, as in a Pod"),
     ("imagePullSecrets", "LocalObjectReference, as in a Pod"),
+    ("resources", "ResourceRequirements, as in a Container"),
+    ("tolerations", "Toleration, as in a Pod"),
+    ("affinity", "Affinity, as in a Pod"),
+    (
+        "topologySpreadConstraints",
+        "TopologySpreadConstraint, as in a Pod",
+    ),
     ("conditions", "Condition, as everywhere in Kubernetes"),
 ];
 

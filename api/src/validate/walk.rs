@@ -72,6 +72,11 @@ impl Walk {
         let properties = schema.get("properties").and_then(Value::as_object);
         let additional = schema.get("additionalProperties");
         let open = schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+        let most = schema.get("maxProperties").and_then(Value::as_u64);
+        if most.is_some_and(|most| map.len() as u64 > most) {
+            let problem = words::wrong_length("entries", map.len() as u64, None, most, path);
+            return self.wrong(path, true, problem);
+        }
         let mut meant = Vec::new();
         for (name, child) in map {
             let path = path.field(name);

@@ -22,6 +22,7 @@ mod parts;
 mod place;
 mod pod;
 mod references;
+mod resources;
 mod revision;
 mod runs;
 mod schedule;

@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, SleepAction,
-    TCPSocketAction, TopologySpreadConstraint, Volume, VolumeMount,
+    PodTemplateSpec, Probe, SeccompProfile, SecurityContext, SleepAction, TCPSocketAction,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shoal_api::{Component, Limits, Trigger, WasmService, labels, pod};
+use shoal_api::{Component, Trigger, WasmService, labels, pod};
 
 use crate::parts::{in_order, is_within, serves};
-use crate::{Observed, Options, Referred, images, meta, references, revision};
+use crate::{Observed, Options, Referred, images, meta, references, resources, revision};
 
 /// The port that pods listen on.
 const PORT: i32 = 8080;
@@ -66,13 +65,11 @@ pub(crate) fn template(
         .iter()
         .map(|it| it.limits.request_timeout.as_std());
     let longest = longest.max().unwrap_or_default().as_secs().saturating_add(1);
+    let own = &spec.template.spec;
     let mut template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(match role {
-                Role::Serve | Role::Job => meta::labels(service),
-                Role::Run(trigger) => meta::run_pod_labels(service, trigger),
-            }),
-            annotations: Some(annotations(service, observed)),
+            labels: Some(pod_labels(service, role)),
+            annotations: Some(annotations(service, observed, role)),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
@@ -100,7 +97,11 @@ pub(crate) fn template(
                 }),
                 ..PodSecurityContext::default()
             }),
-            topology_spread_constraints: spread(service, role),
+            node_selector: (!own.node_selector.is_empty()).then(|| own.node_selector.clone()),
+            tolerations: non_empty(own.tolerations.clone()),
+            affinity: own.affinity.clone(),
+            priority_class_name: own.priority_class_name.clone(),
+            topology_spread_constraints: non_empty(spread(service, role)),
             ..PodSpec::default()
         }),
     };
@@ -120,24 +121,50 @@ pub(crate) fn revision(metadata: Option<&ObjectMeta>) -> Option<&str> {
         .map(String::as_str)
 }
 
-/// Over the nodes, but for a run: there are no others of it.
-fn spread(service: &WasmService, role: Role<'_>) -> Option<Vec<TopologySpreadConstraint>> {
-    let spread = || TopologySpreadConstraint {
-        max_skew: 1,
-        topology_key: "kubernetes.io/hostname".to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(meta::selector(service)),
-        ..TopologySpreadConstraint::default()
-    };
+/// The manifest's own, and over them those by which pods are found.
+fn pod_labels(service: &WasmService, role: Role<'_>) -> BTreeMap<String, String> {
+    let mut labels = service.spec.template.metadata.labels.clone();
+    labels.extend(role_labels(service, role));
+    labels
+}
+
+fn role_labels(service: &WasmService, role: Role<'_>) -> BTreeMap<String, String> {
     match role {
-        Role::Serve | Role::Job => Some(vec![spread()]),
-        Role::Run(_) => None,
+        Role::Serve | Role::Job => meta::labels(service),
+        Role::Run(trigger) => meta::run_pod_labels(service, trigger),
     }
 }
 
-fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, String> {
+/// As the manifest says, among the pods of the service where it names no others. Else over the nodes, but for a run: there are no others
+/// of it.
+fn spread(service: &WasmService, role: Role<'_>) -> Vec<TopologySpreadConstraint> {
+    let own = &service.spec.template.spec.topology_spread_constraints;
+    let over_nodes = TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        ..TopologySpreadConstraint::default()
+    };
+    let mut spread = match role {
+        _ if !own.is_empty() => own.clone(),
+        Role::Serve | Role::Job => vec![over_nodes],
+        Role::Run(_) => Vec::new(),
+    };
+    for constraint in &mut spread {
+        constraint.label_selector.get_or_insert_with(|| match role {
+            Role::Serve | Role::Job => meta::selector(service),
+            Role::Run(_) => LabelSelector {
+                match_labels: Some(role_labels(service, role)),
+                ..LabelSelector::default()
+            },
+        });
+    }
+    spread
+}
+
+fn annotations(service: &WasmService, observed: &Observed, role: Role<'_>) -> BTreeMap<String, String> {
     let spec = &service.spec;
-    let mut annotations = BTreeMap::new();
+    let mut annotations = spec.template.metadata.annotations.clone();
     for component in &spec.components {
         let name = &component.name;
         if !component.capabilities.is_empty() {
@@ -149,9 +176,8 @@ fn annotations(service: &WasmService, observed: &Observed) -> BTreeMap<String, S
         if !component.links.is_empty() {
             annotations.insert(format!("{}.{name}", pod::LINKS), yaml(&component.links));
         }
-        // The shim has the same defaults; and where nothing was said, a component that is run once has none on its time.
-        if component.limits != Limits::default() {
-            annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&component.limits));
+        if let Some(limits) = resources::limits(component, role) {
+            annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&limits));
         }
     }
     annotations.insert(pod::SERVICE.to_owned(), meta::name(service).to_owned());
@@ -237,7 +263,7 @@ fn container(
             }),
             ..Lifecycle::default()
         }),
-        resources: Some(resources()),
+        resources: Some(resources::of(component)),
         volume_mounts: non_empty(mounts(service, component)),
         // The Pod Security Standard `restricted` asks for these; a component has none of it to give up.
         security_context: Some(SecurityContext {
@@ -293,14 +319,4 @@ fn has_directories(service: &WasmService) -> bool {
 
 fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
-}
-
-/// What a replica costs at rest, rounded up. What it may take is in `limits` of its component, for each request.
-fn resources() -> ResourceRequirements {
-    let requests = [("cpu", "1m"), ("memory", "1Mi")];
-    let requests = requests.map(|(name, value)| (name.to_owned(), Quantity(value.to_owned())));
-    ResourceRequirements {
-        requests: Some(requests.into()),
-        ..ResourceRequirements::default()
-    }
 }

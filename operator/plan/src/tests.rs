@@ -30,6 +30,46 @@ fn a_service_with_stores_outside_of_its_process() {
 }
 
 #[test]
+fn pods_are_as_the_template_says_and_are_found_as_ever() {
+    let service = service(
+        "
+components:
+- {name: web, image: registry.example/shop:1, resources: {requests: {memory: 128Mi}, limits: {cpu: 1}}}
+- {name: report, image: registry.example/report:1}
+triggers:
+- {name: web, component: web, http: {}}
+- {name: nightly, component: report, schedule: {cron: '@daily'}}
+template:
+  metadata:
+    labels: {team: shop}
+    annotations: {sidecar.istio.io/inject: 'false'}
+  spec:
+    nodeSelector: {disk: ssd}
+    tolerations: [{key: dedicated, operator: Exists}]
+    affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gpu, operator: DoesNotExist}]}]}}}
+    priorityClassName: high
+    topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}]
+",
+    );
+    let plan = plan(&service, &resolved(&service), &Options::default());
+    let objects = objects(&plan);
+    let job = &objects[&Kind::CronJob]["spec"]["jobTemplate"]["spec"];
+    insta::assert_yaml_snapshot!([&objects[&Kind::Deployment]["spec"]["template"], &job["template"]]);
+    let labels = |kind: &str, labels: &Value| {
+        let ours = labels["shoal.dev/service"].as_str();
+        assert_eq!(
+            (labels["team"].as_str(), ours),
+            (Some("shop"), (kind == "called").then_some("greeter"))
+        );
+    };
+    labels(
+        "called",
+        &objects[&Kind::Deployment]["spec"]["template"]["metadata"]["labels"],
+    );
+    labels("scheduled", &job["template"]["metadata"]["labels"]);
+}
+
+#[test]
 fn a_service_that_nobody_calls_is_a_job() {
     let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
     let first = plan(&service, &resolved(&service), &Options::default());
