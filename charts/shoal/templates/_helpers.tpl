@@ -106,6 +106,10 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# That a quota let a Job make no pod is said by an event alone.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -2,6 +2,7 @@
 //! API server nothing.
 
 use crate::callees::Callees;
+use crate::create_failures::CreateFailures;
 use crate::scope::Scope;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
@@ -38,16 +39,17 @@ pub(crate) struct Cache {
     pub(crate) jobs: Indexed<Job>,
     pub(crate) cron_jobs: Indexed<CronJob>,
     pub(crate) pods: Indexed<Pod>,
+    pub(crate) create_failures: CreateFailures,
 }
 
 /// A store with many objects for a service.
 pub(crate) struct Indexed<K: Resource<DynamicType = ()> + Clone + 'static> {
-    store: Store<K>,
-    names: Names,
+    pub(crate) store: Store<K>,
+    pub(crate) names: Names,
 }
 
-/// Names of objects, by the namespace and name of the service that they belong to.
-type Names = Arc<Mutex<HashMap<(String, String), BTreeSet<String>>>>;
+/// Names of objects, by the namespace and name of what they belong to: a service, mostly.
+pub(crate) type Names = Arc<Mutex<HashMap<(String, String), BTreeSet<String>>>>;
 
 /// An object as it was last seen.
 pub(crate) struct Live {
@@ -71,6 +73,7 @@ impl Cache {
         let cron_jobs = Indexed { store, names };
         let (store, names) = watch(client, scope, &mut streams, told);
         let pods = Indexed { store, names };
+        let create_failures = CreateFailures::watch(client, scope, &mut streams, (&jobs, &cron_jobs));
         let cache = Self {
             deployments,
             services,
@@ -80,6 +83,7 @@ impl Cache {
             jobs,
             cron_jobs,
             pods,
+            create_failures,
         };
         (cache, streams)
     }
@@ -96,6 +100,7 @@ impl Cache {
             self.jobs.store.wait_until_ready(),
             self.cron_jobs.store.wait_until_ready(),
             self.pods.store.wait_until_ready(),
+            self.create_failures.ready(),
         );
     }
 
@@ -127,7 +132,7 @@ impl Cache {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Indexed<K> {
-    /// All objects of a service.
+    /// All objects of a service, or of what else they are kept by.
     pub(crate) fn of(&self, namespace: &str, service: &str) -> Vec<Arc<K>> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (namespace.to_owned(), service.to_owned());
@@ -194,7 +199,7 @@ fn watch_services(client: &Client, scope: &Scope, callees: &Arc<Callees>) -> (St
 }
 
 /// Watches objects, and says of each which services have to be looked at again.
-fn look<K>(
+pub(crate) fn look<K>(
     client: &Client,
     scope: &Scope,
     config: watcher::Config,
@@ -254,49 +259,62 @@ fn told(pod: &mut Pod) {
 
 /// The service that an object belongs to.
 fn touched<K: Resource<DynamicType = ()>>(object: &K, index: &Names) -> Option<ObjectRef<WasmService>> {
-    let namespace = object.namespace()?;
+    let service = service_of(object)?;
+    let key = (object.namespace()?, service.name.clone());
+    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    index.entry(key).or_default().insert(object.name_any());
+    Some(service)
+}
+
+/// The same, by its labels.
+pub(crate) fn service_of<K: Resource<DynamicType = ()>>(object: &K) -> Option<ObjectRef<WasmService>> {
     let labels = object.labels();
     // The pods of a schedule have the second alone.
     let service = labels
         .get(labels::SERVICE)
-        .or_else(|| labels.get(labels::APP_NAME))?
-        .clone();
-    let key = (namespace.clone(), service.clone());
-    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-    index.entry(key).or_default().insert(object.name_any());
-    Some(ObjectRef::new(&service).within(&namespace))
+        .or_else(|| labels.get(labels::APP_NAME))?;
+    Some(ObjectRef::new(service).within(&object.namespace()?))
 }
 
 #[cfg(test)]
 impl Cache {
     /// As watches would have told it of these objects.
     pub(crate) fn of(objects: &[Value]) -> Self {
-        let (jobs, cron_jobs, pods) = (Names::default(), Names::default(), Names::default());
         let other = Names::default();
         Self {
-            deployments: filled(objects, &other),
-            services: filled(objects, &other),
-            autoscalers: filled(objects, &other),
-            budgets: filled(objects, &other),
-            policies: filled(objects, &other),
-            jobs: Indexed {
-                store: filled(objects, &jobs),
-                names: jobs,
-            },
-            cron_jobs: Indexed {
-                store: filled(objects, &cron_jobs),
-                names: cron_jobs,
-            },
-            pods: Indexed {
-                store: filled(objects, &pods),
-                names: pods,
-            },
+            deployments: indexed(objects, &other),
+            services: indexed(objects, &other),
+            autoscalers: indexed(objects, &other),
+            budgets: indexed(objects, &other),
+            policies: indexed(objects, &other),
+            jobs: Indexed::of_all(objects),
+            cron_jobs: Indexed::of_all(objects),
+            pods: Indexed::of_all(objects),
+            create_failures: CreateFailures::of_events(objects),
         }
     }
 }
 
 #[cfg(test)]
-fn filled<K>(objects: &[Value], index: &Names) -> Store<K>
+impl<K: Resource<DynamicType = ()> + Clone + DeserializeOwned> Indexed<K> {
+    fn of_all(objects: &[Value]) -> Self {
+        let names = Names::default();
+        let store = indexed(objects, &names);
+        Self { store, names }
+    }
+}
+
+#[cfg(test)]
+fn indexed<K>(objects: &[Value], index: &Names) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
+{
+    filled(objects, |object| drop(touched(object, index)))
+}
+
+/// A store with those of the objects that are of its kind.
+#[cfg(test)]
+pub(crate) fn filled<K>(objects: &[Value], seen: impl Fn(&K)) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
 {
@@ -306,7 +324,7 @@ where
         let Ok(object) = serde_json::from_value::<K>(object.clone()) else {
             continue;
         };
-        touched(&object, index);
+        seen(&object);
         writer.apply_watcher_event(&watcher::Event::InitApply(object));
     }
     writer.apply_watcher_event(&watcher::Event::InitDone);

@@ -38,9 +38,10 @@ impl Error {
         }
     }
 
-    /// Whether the API server will never take what it was given: a time zone that there is not, say.
+    /// Whether the API server does not take what it was given: a time zone that there is not, or an admission controller is against it.
+    /// Quotas answer 403, as do missing rights of ours; policies 403, 413 or 422; a webhook what it likes, 400 where it says nothing.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Apply { source, .. } if code(source) == Some(422))
+        matches!(self, Self::Apply { source, .. } if matches!(code(source), Some(400 | 403 | 413 | 422)))
     }
 }
 

@@ -42,6 +42,12 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
     let jobs = cache.jobs.of(&namespace, &name);
     let cron_jobs = cache.cron_jobs.of(&namespace, &name);
     let pods = cache.pods.of(&namespace, &name);
+    let owners = jobs.iter().map(|it| it.name_any());
+    let owners = owners.chain(cron_jobs.iter().map(|it| it.name_any()));
+    let owners: Vec<_> = owners.collect();
+    let create_failures = cache
+        .create_failures
+        .of(&namespace, owners.iter().map(String::as_str));
     Ok(Gathered {
         observed: Observed {
             now: Time(now()),
@@ -54,6 +60,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
                 cron_jobs: cron_jobs.iter().map(|it| (**it).clone()).collect(),
             },
             pods: pods.iter().map(|it| (**it).clone()).collect(),
+            create_failures,
             taken: None,
             refused: None,
         },

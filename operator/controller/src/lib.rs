@@ -12,6 +12,7 @@ mod apply;
 mod cache;
 mod callees;
 mod context;
+mod create_failures;
 mod error;
 mod events;
 mod fence;

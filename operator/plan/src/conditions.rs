@@ -75,6 +75,8 @@ pub enum Reason {
     Progressing,
     /// Ready: pods of the current revision can't start.
     PodsFailing,
+    /// Ready: an admission controller, such as a quota, does not let its pods be made.
+    PodsRefused,
     /// Ready: they did not become ready in time, and don't say why.
     ProgressDeadlineExceeded,
     /// Ready: it was run, to its end.
@@ -94,6 +96,8 @@ impl Reason {
             Self::NotGranted
         } else if any(StartErrorKind::NotLinked) {
             Self::NotLinked
+        } else if !failures.is_empty() && failures.iter().all(|it| it.refused) {
+            Self::PodsRefused
         } else {
             Self::PodsFailing
         }

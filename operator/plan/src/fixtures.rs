@@ -33,6 +33,7 @@ pub(crate) fn observed() -> Observed {
         destinations: BTreeMap::new(),
         workload: Workload::default(),
         pods: Vec::new(),
+        create_failures: Vec::new(),
         taken: None,
         refused: None,
     }

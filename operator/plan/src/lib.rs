@@ -22,6 +22,7 @@ mod parts;
 mod place;
 mod pod;
 mod references;
+mod refused;
 mod resources;
 mod revision;
 mod runs;
@@ -35,7 +36,7 @@ pub use conditions::{Reason, Type};
 pub use destination::{Destination, ServiceName, destinations};
 pub use images::wanted as wanted_images;
 pub use object::{Kind, Object};
-pub use observed::{Observed, Options, Referred, Resolution, Workload};
+pub use observed::{CreateFailure, Observed, Options, Referred, Resolution, Workload};
 pub use references::{Reference, references};
 pub use shoal_api::ReferenceKind;
 

@@ -24,10 +24,23 @@ pub struct Observed {
     pub workload: Workload,
     /// The service's pods, of all revisions.
     pub pods: Vec<Pod>,
+    /// That its Jobs and CronJobs could not make what they are there to make.
+    pub create_failures: Vec<CreateFailure>,
     /// That an object of a name that the service needs belongs to somebody else, and what to do.
     pub taken: Option<String>,
     /// That the API server does not take an object that the service needs, in its words.
     pub refused: Option<String>,
+}
+
+/// That a controller of Kubernetes was not allowed to make an object: a quota is used up, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateFailure {
+    /// The Job that could make no pod, or the CronJob that could make no Job. For the Job of a CronJob: the CronJob.
+    pub owner: String,
+    /// Why, in the words of who refused it.
+    pub message: String,
+    /// When it was refused last.
+    pub at: Option<Time>,
 }
 
 /// An image.

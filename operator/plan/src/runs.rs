@@ -8,7 +8,7 @@ use shoal_api::labels;
 use crate::conditions::{Reason, Said, State, said};
 use crate::pod::revision;
 use crate::verdict::{Failure, of_pod};
-use crate::{Kind, Object, Observed};
+use crate::{Kind, Object, Observed, refused};
 
 /// A schedule.
 pub(crate) struct Schedule {
@@ -46,7 +46,10 @@ fn one(observed: &Observed, planned: &Object) -> Schedule {
         trigger: label(labels::TRIGGER),
         name: planned.name.clone(),
         made: live.and_then(revision_of) == Some(wanted.as_str()),
-        last: last(&observed.pods, &wanted),
+        last: match refused::of_job(observed, &planned.name, &wanted) {
+            Some(refused) => Some(vec![refused]),
+            None => last(&observed.pods, &wanted),
+        },
         success: success.map(|it| it.0.to_string()),
         revision: wanted,
     }
@@ -77,6 +80,7 @@ fn last(pods: &[Pod], wanted: &str) -> Option<Vec<Failure>> {
                     .join(": "),
                 kind: None,
                 ran: true,
+                refused: false,
             }),
             _ if failures.is_empty() => return None,
             _ => {}

@@ -12,7 +12,9 @@ use crate::parts::{deploys, schedules, serves};
 use crate::pod::revision;
 use crate::runs::Schedule;
 use crate::verdict::{Failure, failures};
-use crate::{Kind, Object, Observed, Options, autoscale, meta, place, revision as revisions, runs, schedule};
+use crate::{
+    Kind, Object, Observed, Options, autoscale, meta, place, refused, revision as revisions, runs, schedule,
+};
 
 pub(crate) fn of(
     service: &WasmService,
@@ -25,9 +27,10 @@ pub(crate) fn of(
     let before = service.status.clone().unwrap_or_default();
     let name = meta::name(service);
     let wanted = objects.and_then(wanted);
-    let failures = wanted
+    let mut failures = wanted
         .as_deref()
         .map_or(Vec::new(), |it| failures(&observed.pods, it));
+    failures.extend(wanted.as_deref().and_then(|it| refused(service, observed, it)));
     let schedules = objects.map_or(Vec::new(), |it| runs::of(observed, it));
     let progress = progress(service, observed, wanted.as_deref(), &failures, &schedules);
     let failed = artifacts.failures();
@@ -89,6 +92,16 @@ pub(crate) fn of(
         components: artifacts.status(),
         selector: Some(labels::selector(&name)),
     }
+}
+
+/// That pods of the revision that should run were refused.
+fn refused(service: &WasmService, observed: &Observed, wanted: &str) -> Option<Failure> {
+    if deploys(service) {
+        let deployment = observed.workload.deployment.as_ref();
+        return deployment.and_then(refused::of_deployment);
+    }
+    let job = current(&observed.workload.jobs, wanted)?;
+    refused::of_job(observed, job.metadata.name.as_deref()?, wanted)
 }
 
 /// The revision of a service that has schedules alone.
@@ -245,12 +258,16 @@ fn rollout(
     said(State::False, Reason::Progressing, message)
 }
 
-fn run(jobs: &[Job], wanted: &str, failures: &[Failure]) -> Said {
-    let current = jobs.iter().find(|job| {
+/// The Job of a revision.
+fn current<'a>(jobs: &'a [Job], wanted: &str) -> Option<&'a Job> {
+    jobs.iter().find(|job| {
         let template = job.spec.as_ref().and_then(|it| it.template.metadata.as_ref());
         revision(template) == Some(wanted)
-    });
-    let Some(job) = current else {
+    })
+}
+
+fn run(jobs: &[Job], wanted: &str, failures: &[Failure]) -> Said {
+    let Some(job) = current(jobs, wanted) else {
         return said(State::False, Reason::Progressing, "its pod is to be made");
     };
     let conditions = job.status.as_ref().and_then(|it| it.conditions.as_ref());

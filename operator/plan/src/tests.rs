@@ -248,6 +248,87 @@ fn what_the_api_server_does_not_take_is_said() {
 }
 
 #[test]
+fn a_quota_that_refuses_pods_is_said_in_its_words() {
+    let service = service(GREETER);
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    let mut deployment = rolled_out(&first);
+    let words = "pods \"greeter-1-\" is forbidden: exceeded quota: small, requested: limits.cpu=100m, used: limits.cpu=1, limited: limits.cpu=1";
+    let condition =
+        json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words});
+    let status = deployment.status.as_mut().unwrap();
+    status.conditions = Some(vec![serde_json::from_value(condition).unwrap()]);
+    observed.workload.deployment = Some(deployment.clone());
+    let all_there = plan(&service, &observed, &Options::default());
+    is(&all_there, Type::Ready, "True", "RolledOut");
+    deployment.status.as_mut().unwrap().available_replicas = Some(0);
+    observed.workload.deployment = Some(deployment);
+    let refused = plan(&service, &observed, &Options::default());
+    is(&refused, Type::Ready, "False", "PodsRefused");
+    is(&refused, Type::CapabilitiesGranted, "Unknown", "Pending");
+    let message = condition_message(&refused);
+    assert!(
+        message.starts_with(&format!("a pod was refused: {words}; ")),
+        "{message}"
+    );
+    // A pod that was made and fails counts for more.
+    observed.pods = vec![pod(
+        &first,
+        json!({"containerStatuses": [{
+            "name": "web", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ErrImagePull", "message": "no route"}},
+        }]}),
+    )];
+    let failing = plan(&service, &observed, &Options::default());
+    is(&failing, Type::Ready, "False", "PodsFailing");
+    let message = condition_message(&failing);
+    assert!(
+        message.contains("no route") && message.contains("exceeded quota"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_job_without_a_pod_says_who_refused_it() {
+    let service = service("components: [{name: main, image: 'registry.example/report:1'}]");
+    let mut observed = resolved(&service);
+    let first = plan(&service, &observed, &Options::default());
+    let job = objects(&first)[&Kind::Job].clone();
+    let failure = |owner: &Value, at_: &str, message: &str| CreateFailure {
+        owner: owner.as_str().unwrap_or("other").to_owned(),
+        message: message.to_owned(),
+        at: Some(at(at_)),
+    };
+    let name = &job["metadata"]["name"];
+    observed.create_failures = vec![
+        failure(name, "2026-01-01T00:02:00Z", "forbidden: the second"),
+        failure(name, "2026-01-01T00:01:00Z", "forbidden: the first"),
+        failure(&Value::Null, "2026-01-01T00:03:00Z", "forbidden: another's"),
+    ];
+    observed.workload.jobs = vec![serde_json::from_value(job.clone()).unwrap()];
+    let refused = plan(&service, &observed, &Options::default());
+    is(&refused, Type::Ready, "False", "PodsRefused");
+    let message = condition_message(&refused);
+    assert!(
+        message.starts_with("a pod was refused: forbidden: the second; "),
+        "{message}"
+    );
+    // A pod that was made since.
+    observed.pods = vec![
+        serde_json::from_value(json!({"metadata": {
+            "name": "a", "creationTimestamp": "2026-01-01T00:02:00Z", "labels": job["spec"]["template"]["metadata"]["labels"],
+        }}))
+        .unwrap(),
+    ];
+    let made = plan(&service, &observed, &Options::default());
+    is(&made, Type::Ready, "False", "Progressing");
+}
+
+fn condition_message(plan: &Plan) -> String {
+    condition(plan, Type::Ready).message
+}
+
+#[test]
 fn a_changed_secret_is_a_new_revision_and_a_changed_scale_is_none() {
     let mut service = service(SHOP);
     let mut observed = resolved(&service);

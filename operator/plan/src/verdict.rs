@@ -15,6 +15,8 @@ pub(crate) struct Failure {
     pub(crate) kind: Option<StartErrorKind>,
     /// Whether it ran, and failed then.
     pub(crate) ran: bool,
+    /// Whether the pod was not let be made, so that there is none.
+    pub(crate) refused: bool,
 }
 
 /// Reasons to wait that are no failure.
@@ -54,6 +56,7 @@ pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
         ),
         kind: None,
         ran: false,
+        refused: false,
     });
     let all = [&status.init_container_statuses, &status.container_statuses];
     let containers = all.into_iter().flatten().flatten().filter_map(of_container);
@@ -92,6 +95,7 @@ fn of_container(container: &ContainerStatus) -> Option<Failure> {
         text: format!("component {}: {text}", container.name),
         kind: said.map(|it| it.kind),
         ran,
+        refused: false,
     })
 }
 

@@ -223,10 +223,32 @@ async fn what_the_server_never_takes_is_said_and_what_fails_for_now_is_not() {
     assert_eq!(looked.what(), [FIRST[0], FIRST[1], FIRST[3]]);
     assert_eq!(looked.condition("Accepted"), "False Refused");
     looked.done.expect("it is said, and looked at again later");
+    let looked = look(service(), &[], open(), answer(403, "Forbidden")).await;
+    assert_eq!(looked.condition("Ready"), "False Refused");
+    let status = &looked.asked.last().expect("a status").body["status"]["conditions"][0];
+    let message = status["message"].as_str().expect("a message");
+    assert!(message.contains("Forbidden, says the server"), "{message}");
     let looked = look(service(), &[], open(), answer(500, "InternalError")).await;
     assert_eq!(looked.what(), &FIRST[..2]);
     assert_eq!(looked.events, ["ReconcileFailed"]);
     assert!(looked.done.is_err());
+}
+
+#[tokio::test]
+async fn the_job_that_may_make_no_pod_says_why() {
+    let mut once = service();
+    once.spec.triggers.clear();
+    let mut seen = written(&look(once.clone(), &[], open(), taken).await);
+    let job = seen.iter().find(|it| it["kind"] == "Job").expect("a job");
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "refused", "namespace": "shop"},
+        "involvedObject": {"kind": "Job", "name": job["metadata"]["name"]}, "reason": "FailedCreate",
+        "message": "exceeded quota: small", "lastTimestamp": "2026-01-01T00:00:00Z",
+    });
+    seen.push(event);
+    let looked = look(once, &seen, open(), taken).await;
+    assert_eq!(looked.what(), [FIRST[3]]);
+    assert_eq!(looked.condition("Ready"), "False PodsRefused");
 }
 
 #[tokio::test]

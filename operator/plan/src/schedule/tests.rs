@@ -207,6 +207,32 @@ fn a_run_that_cannot_start_is_said_and_one_that_fails_is_said_beside() {
 }
 
 #[test]
+fn a_run_whose_pod_is_refused_is_said_until_one_is_made() {
+    let service = service(ALONE);
+    let mut observed = made(&service);
+    observed.pods = vec![run(&service, 1, &ended(0, ""))];
+    let refused = |minute: u32| crate::CreateFailure {
+        owner: "greeter-nightly".to_owned(),
+        message: "pods \"greeter-nightly-1-\" is forbidden: exceeded quota: small".to_owned(),
+        at: Some(at(&format!("2026-01-01T02:{minute:02}:00Z"))),
+    };
+    observed.create_failures = vec![refused(1)];
+    let first = plan(&service, &observed, &Options::default());
+    is(&first, Type::Ready, "True", "Scheduled");
+    observed.create_failures = vec![refused(2)];
+    let second = plan(&service, &observed, &Options::default());
+    is(&second, Type::Ready, "False", "PodsRefused");
+    let said = message(&second, Type::Ready);
+    assert!(
+        said.contains("a pod was refused: pods") && said.contains("exceeded quota: small"),
+        "{said}"
+    );
+    observed.pods.push(run(&service, 3, &ended(0, "")));
+    let third = plan(&service, &observed, &Options::default());
+    is(&third, Type::Ready, "True", "Scheduled");
+}
+
+#[test]
 fn a_file_that_two_could_write_is_refused() {
     let file = |triggers: &str| {
         format!(
