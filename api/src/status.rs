@@ -27,6 +27,10 @@ pub struct WasmServiceStatus {
     /// Pods that serve; 0 while the service is packed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Who decides how many pods serve: `spec.scaling`, a HorizontalPodAutoscaler, or who wrote the Deployment's `spec.replicas` last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub scaled_by: Option<String>,
     /// The name of what currently serves: a hash over artifacts, grants and limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]

@@ -33,7 +33,8 @@ pub(crate) struct Cache {
     pub(crate) deployments: Store<Deployment>,
     /// All Services of the scope, since grants may name those of others.
     pub(crate) services: Store<Service>,
-    pub(crate) autoscalers: Store<HorizontalPodAutoscaler>,
+    /// All autoscalers of the scope by what they scale, since those of others decide too.
+    pub(crate) autoscalers: Indexed<HorizontalPodAutoscaler>,
     pub(crate) budgets: Store<PodDisruptionBudget>,
     pub(crate) policies: Store<NetworkPolicy>,
     pub(crate) jobs: Indexed<Job>,
@@ -64,7 +65,8 @@ impl Cache {
         let mut streams = vec![touched];
         // An autoscaler's hand on a Deployment shows in its managed fields; of all else they are dead weight.
         let deployments = watch(client, scope, &mut streams, |_| {}).0;
-        let autoscalers = watch(client, scope, &mut streams, bare).0;
+        let (autoscalers, touched) = watch_autoscalers(client, scope);
+        streams.push(touched);
         let budgets = watch(client, scope, &mut streams, bare).0;
         let policies = watch(client, scope, &mut streams, bare).0;
         let (store, names) = watch(client, scope, &mut streams, bare);
@@ -94,7 +96,7 @@ impl Cache {
         let _ = tokio::join!(
             self.deployments.wait_until_ready(),
             self.services.wait_until_ready(),
-            self.autoscalers.wait_until_ready(),
+            self.autoscalers.store.wait_until_ready(),
             self.budgets.wait_until_ready(),
             self.policies.wait_until_ready(),
             self.jobs.store.wait_until_ready(),
@@ -111,7 +113,7 @@ impl Cache {
             Kind::Job => live(&self.jobs.store, namespace, name),
             Kind::CronJob => live(&self.cron_jobs.store, namespace, name),
             Kind::Service => live(&self.services, namespace, name),
-            Kind::HorizontalPodAutoscaler => live(&self.autoscalers, namespace, name),
+            Kind::HorizontalPodAutoscaler => live(&self.autoscalers.store, namespace, name),
             Kind::PodDisruptionBudget => live(&self.budgets, namespace, name),
             Kind::NetworkPolicy => live(&self.policies, namespace, name),
         }
@@ -196,6 +198,28 @@ fn watch_services(client: &Client, scope: &Scope, callees: &Arc<Callees>) -> (St
         let owner = touched(service, &names).filter(|_| is_ours(service));
         owner.into_iter().chain(callees.callers(service)).collect()
     })
+}
+
+fn watch_autoscalers(client: &Client, scope: &Scope) -> (Indexed<HorizontalPodAutoscaler>, Touched) {
+    let names = Names::default();
+    let index = Arc::clone(&names);
+    let (store, touched) = look(client, scope, watcher::Config::default(), bare, move |it| {
+        scaled(it, &index).into_iter().collect()
+    });
+    (Indexed { store, names }, touched)
+}
+
+/// The service that an autoscaler scales, itself or by its Deployment.
+fn scaled(autoscaler: &HorizontalPodAutoscaler, index: &Names) -> Option<ObjectRef<WasmService>> {
+    let target = &autoscaler.spec.scale_target_ref;
+    let namespace = autoscaler.namespace()?;
+    if !["Deployment", shoal_api::KIND].contains(&target.kind.as_str()) {
+        return None;
+    }
+    let key = (namespace.clone(), target.name.clone());
+    let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+    index.entry(key).or_default().insert(autoscaler.name_any());
+    Some(ObjectRef::new(&target.name).within(&namespace))
 }
 
 /// Watches objects, and says of each which services have to be looked at again.
@@ -284,7 +308,11 @@ impl Cache {
         Self {
             deployments: indexed(objects, &other),
             services: indexed(objects, &other),
-            autoscalers: indexed(objects, &other),
+            autoscalers: {
+                let names = Names::default();
+                let store = filled(objects, |it| drop(scaled(it, &names)));
+                Indexed { store, names }
+            },
             budgets: indexed(objects, &other),
             policies: indexed(objects, &other),
             jobs: Indexed::of_all(objects),

@@ -42,6 +42,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
     let jobs = cache.jobs.of(&namespace, &name);
     let cron_jobs = cache.cron_jobs.of(&namespace, &name);
     let pods = cache.pods.of(&namespace, &name);
+    let autoscalers = cache.autoscalers.of(&namespace, &name);
     let owners = jobs.iter().map(|it| it.name_any());
     let owners = owners.chain(cron_jobs.iter().map(|it| it.name_any()));
     let owners: Vec<_> = owners.collect();
@@ -56,6 +57,7 @@ pub(crate) async fn gather(service: &WasmService, context: &Context) -> Result<G
             destinations: context.callees.look(cache, callees),
             workload: Workload {
                 deployment: deployment.map(|it| (*it).clone()),
+                autoscalers: autoscalers.iter().map(|it| (**it).clone()).collect(),
                 jobs: jobs.iter().map(|it| (**it).clone()).collect(),
                 cron_jobs: cron_jobs.iter().map(|it| (**it).clone()).collect(),
             },

@@ -1,30 +1,30 @@
-//! How many replicas a service has, and who decides it.
+//! The HorizontalPodAutoscaler of a service, and the bounds that its spec sets. Who decides in the end is in `scaling`.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec,
     MetricTarget, ResourceMetricSource,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use shoal_api::{Scaling, WasmService, labels};
+use shoal_api::{Scaling, WasmService};
 
-use crate::meta;
+use crate::{Observed, meta, scaling};
 
 /// The fewest replicas of a service in pods of its own: 0 means that it may be packed, never that it is off.
 pub(crate) fn replicas(scaling: &Scaling) -> i32 {
     i32::try_from(scaling.min_replicas.max(1)).unwrap_or(i32::MAX)
 }
 
-fn most(scaling: &Scaling) -> Option<i32> {
+/// The most, where it may be more than the fewest.
+pub(crate) fn most(scaling: &Scaling) -> Option<i32> {
     let most = i32::try_from(scaling.max_replicas?).unwrap_or(i32::MAX);
     (most > replicas(scaling)).then_some(most)
 }
 
-/// The autoscaler, where the spec leaves room for one. It goes by CPU time, which the shim counts for each pod though none has a
+/// The autoscaler, where the spec leaves room for one and nobody else has made one: two would undo each other's work. It goes by CPU time, which the shim counts for each pod though none has a
 /// process: kubelet has to take it from containerd (feature gate PodAndContainerStatsFromCRI).
-pub(crate) fn of(service: &WasmService) -> Option<HorizontalPodAutoscaler> {
+pub(crate) fn of(service: &WasmService, observed: &Observed) -> Option<HorizontalPodAutoscaler> {
     let scaling = &service.spec.scaling;
-    let most = most(scaling)?;
+    let most = most(scaling).filter(|_| scaling::foreign(service, observed).is_none())?;
     Some(HorizontalPodAutoscaler {
         metadata: meta::of(service, meta::name(service)),
         spec: HorizontalPodAutoscalerSpec {
@@ -50,29 +50,5 @@ pub(crate) fn of(service: &WasmService) -> Option<HorizontalPodAutoscaler> {
             behavior: None,
         },
         status: None,
-    })
-}
-
-/// What our field manager says of `replicas`. Nothing, where an autoscaler has taken the field: to say what was seen would put back
-/// what it has changed since. Until it has, what is there is said again, as a field that nobody owns falls back to 1.
-pub(crate) fn desired(service: &WasmService, deployment: Option<&Deployment>) -> Option<i32> {
-    let scaling = &service.spec.scaling;
-    let least = replicas(scaling);
-    let (Some(most), Some(deployment)) = (most(scaling), deployment) else {
-        return Some(least);
-    };
-    if owned_by_another(deployment) {
-        return None;
-    }
-    let now = deployment.spec.as_ref().and_then(|spec| spec.replicas);
-    Some(now.unwrap_or(least).clamp(least, most))
-}
-
-fn owned_by_another(deployment: &Deployment) -> bool {
-    let entries = deployment.metadata.managed_fields.as_deref().unwrap_or_default();
-    entries.iter().any(|entry| {
-        let fields = entry.fields_v1.as_ref().map(|it| &it.0);
-        entry.manager.as_deref() != Some(labels::OPERATOR)
-            && fields.is_some_and(|it| !it["f:spec"]["f:replicas"].is_null())
     })
 }

@@ -65,6 +65,8 @@ pub enum Reason {
     PodsReady,
     /// Available: none is.
     NoPodReady,
+    /// Available: somebody has scaled it to 0.
+    ScaledToZero,
     /// Available: it is run, not called.
     NotServing,
     /// Ready: the current revision answers.

@@ -26,6 +26,7 @@ mod refused;
 mod resources;
 mod revision;
 mod runs;
+mod scaling;
 mod schedule;
 mod service;
 mod status;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -66,6 +67,8 @@ pub enum Referred {
 pub struct Workload {
     /// The Deployment of a service that is called.
     pub deployment: Option<Deployment>,
+    /// The autoscalers that others have made for the Deployment, or for the service itself.
+    pub autoscalers: Vec<HorizontalPodAutoscaler>,
     /// The Jobs of a service that is run, of all revisions.
     pub jobs: Vec<Job>,
     /// The CronJobs of its schedules.

@@ -13,7 +13,7 @@ use crate::pod::revision;
 use crate::runs::Schedule;
 use crate::verdict::{Failure, failures};
 use crate::{
-    Kind, Object, Observed, Options, autoscale, meta, place, refused, revision as revisions, runs, schedule,
+    Kind, Object, Observed, Options, meta, place, refused, revision as revisions, runs, scaling, schedule,
 };
 
 pub(crate) fn of(
@@ -83,6 +83,7 @@ pub(crate) fn of(
         }),
         placement: Some(place::DEDICATED.to_owned()),
         replicas: Some(replicas.and_then(|it| it.replicas).unwrap_or(0)),
+        scaled_by: deploys(service).then(|| scaling::decider(service, observed).name()),
         // What serves is the last that was rolled out.
         revision: if done {
             wanted.or_else(|| runs_of(&schedules))
@@ -180,7 +181,13 @@ fn available(service: &WasmService, observed: &Observed, replicas: Option<&Deplo
     match (deploys(service), ready) {
         (false, _) if missing => said(State::False, Reason::Pending, "not all of its CronJobs are there"),
         (false, _) => said(State::True, Reason::NotServing, ""),
-        (true, 0) => said(State::False, Reason::NoPodReady, "no pod is ready"),
+        (true, 0) => match scaling::off(service, observed) {
+            Some(decider) => {
+                let message = format!("it is scaled to 0: {} decides", decider.name());
+                said(State::False, Reason::ScaledToZero, message)
+            }
+            None => said(State::False, Reason::NoPodReady, "no pod is ready"),
+        },
         (true, _) => said(State::True, Reason::PodsReady, ""),
     }
 }
@@ -195,8 +202,7 @@ fn progress(
 ) -> Said {
     let pods = wanted.map(|wanted| {
         if deploys(service) {
-            let deployment = observed.workload.deployment.as_ref();
-            rollout(service, deployment, wanted, failures)
+            rollout(service, observed, wanted, failures)
         } else {
             run(&observed.workload.jobs, wanted, failures)
         }
@@ -212,22 +218,18 @@ fn progress(
     }
 }
 
-fn rollout(
-    service: &WasmService,
-    deployment: Option<&Deployment>,
-    wanted: &str,
-    failures: &[Failure],
-) -> Said {
+fn rollout(service: &WasmService, observed: &Observed, wanted: &str, failures: &[Failure]) -> Said {
     let template = |it: &Deployment| {
         let template = it.spec.as_ref().map(|spec| &spec.template);
         revision(template.and_then(|it| it.metadata.as_ref())) == Some(wanted)
     };
+    let deployment = observed.workload.deployment.as_ref();
     let Some(deployment) = deployment.filter(|it| template(it)) else {
         return said(State::False, Reason::Progressing, "its pods are to be made");
     };
     let spec = deployment.spec.as_ref().and_then(|it| it.replicas).unwrap_or(1);
-    // With an autoscaler, what is there is what should be.
-    let asked = autoscale::desired(service, Some(deployment)).unwrap_or(spec);
+    // Where somebody else decides, what is there is what should be.
+    let asked = scaling::desired(service, observed).unwrap_or(spec);
     let status = deployment.status.clone().unwrap_or_default();
     let seen = status.observed_generation >= deployment.metadata.generation;
     let [updated, available, all] = [

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::fixtures::*;
-use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
 #[test]
@@ -358,31 +357,6 @@ fn a_changed_secret_is_a_new_revision_and_a_changed_scale_is_none() {
     };
     observed.referred = [(keys, Referred::Hash("1".to_owned()))].into();
     assert_ne!(revision(&service, &observed), first);
-}
-
-#[test]
-fn replicas_are_the_autoscalers_once_it_has_taken_them() {
-    let service = service(SHOP);
-    let mut observed = resolved(&service);
-    let replicas = |observed: &Observed| {
-        let plan = plan(&service, observed, &Options::default());
-        objects(&plan)[&Kind::Deployment]["spec"]["replicas"].clone()
-    };
-    assert_eq!(replicas(&observed), json!(2));
-    let mut deployment = rolled_out(&plan(&service, &observed, &Options::default()));
-    let set = |deployment: &mut Deployment, replicas: i32, manager: &str| {
-        deployment.spec.as_mut().unwrap().replicas = Some(replicas);
-        deployment.metadata.managed_fields = Some(vec![
-            serde_json::from_value(json!({"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}}))
-                .unwrap(),
-        ]);
-    };
-    set(&mut deployment, 4, "shoal-operator");
-    observed.workload.deployment = Some(deployment.clone());
-    assert_eq!(replicas(&observed), json!(4), "what is there is said again");
-    set(&mut deployment, 5, "kube-controller-manager");
-    observed.workload.deployment = Some(deployment);
-    assert_eq!(replicas(&observed), Value::Null, "the field is the autoscaler's");
 }
 
 #[test]

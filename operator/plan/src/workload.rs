@@ -10,7 +10,7 @@ use shoal_api::WasmService;
 
 use crate::parts::{deployed, deploys, serves};
 use crate::pod::{Role, revision, template};
-use crate::{Object, Observed, Options, autoscale, disruption, meta, network, schedule, service};
+use crate::{Object, Observed, Options, autoscale, disruption, meta, network, scaling, schedule, service};
 
 /// How long pods of a new revision may take to become ready, before the service's condition says that they don't. In seconds.
 const PROGRESS: i32 = 120;
@@ -28,7 +28,7 @@ pub(crate) fn objects(
     }
     if serves(wasm_service) {
         objects.push(Object::new(&service::of(wasm_service)));
-        objects.extend(autoscale::of(wasm_service).as_ref().map(Object::new));
+        objects.extend(autoscale::of(wasm_service, observed).as_ref().map(Object::new));
         objects.extend(disruption::of(wasm_service).as_ref().map(Object::new));
     }
     if wasm_service.spec.triggers.is_empty() {
@@ -46,11 +46,10 @@ fn deployment(
     observed: &Observed,
     options: &Options,
 ) -> Deployment {
-    let current = observed.workload.deployment.as_ref();
     Deployment {
         metadata: meta::of(service, meta::name(service)),
         spec: Some(DeploymentSpec {
-            replicas: autoscale::desired(service, current),
+            replicas: scaling::desired(service, observed),
             selector: meta::selector(service),
             template: template(service, digests, observed, options, Role::Serve),
             strategy: Some(strategy(service)),

@@ -252,6 +252,33 @@ async fn the_job_that_may_make_no_pod_says_why() {
 }
 
 #[tokio::test]
+async fn an_autoscaler_of_somebody_else_takes_the_place_of_ours() {
+    let mut scaled = service();
+    scaled.spec.scaling.max_replicas = Some(4);
+    let mut seen = written(&look(scaled.clone(), &[], open(), taken).await);
+    assert!(seen.iter().any(|it| it["kind"] == "HorizontalPodAutoscaler"));
+    let foreign = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "theirs", "namespace": "shop"},
+        "spec": {"maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "greeter"}},
+    });
+    seen.push(foreign.clone());
+    let looked = look(scaled.clone(), &seen, open(), taken).await;
+    assert_eq!(
+        looked.what(),
+        ["DELETE horizontalpodautoscalers/greeter", FIRST[3]]
+    );
+    let status = &looked.asked.last().expect("a status").body["status"];
+    assert_eq!(status["scaledBy"], "HorizontalPodAutoscaler theirs");
+    // One of the same name is theirs, and stays.
+    seen.retain(|it| it["kind"] != "HorizontalPodAutoscaler");
+    let mut same = foreign;
+    same["metadata"]["name"] = json!("greeter");
+    seen.push(same);
+    let looked = look(scaled, &seen, open(), taken).await;
+    assert_eq!(looked.what(), [FIRST[3]]);
+}
+
+#[tokio::test]
 async fn one_that_does_not_lead_asks_for_nothing() {
     let fence = Arc::new(Fence::default());
     let looked = look(service(), &[], fence, taken).await;
