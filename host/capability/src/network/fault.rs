@@ -43,6 +43,23 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether the server closed the connection in place of an answer.
+    pub(super) fn is_closed(&self) -> bool {
+        let Self::Http(error) = self else { return false };
+        let gone = [
+            ErrorKind::UnexpectedEof,
+            ErrorKind::ConnectionReset,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::BrokenPipe,
+        ];
+        error.is_incomplete_message()
+            || error.is_closed()
+            || error.is_canceled()
+            || system(error).is_some_and(|kind| gone.contains(&kind))
+    }
+}
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -92,12 +109,15 @@ fn tls(error: &io::Error) -> Error {
     }
 }
 
+/// The system's error behind hyper's.
+fn system(error: &hyper::Error) -> Option<ErrorKind> {
+    let source = error.source()?.downcast_ref::<io::Error>()?;
+    Some(source.kind())
+}
+
 /// What hyper's error means to the guest.
 fn broken(error: &hyper::Error) -> Error {
-    let system = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .map(io::Error::kind);
+    let system = system(error);
     if error.is_incomplete_message() || system == Some(ErrorKind::UnexpectedEof) {
         Error::HttpResponseIncomplete
     } else if error.is_timeout() {

@@ -6,7 +6,9 @@
 //!   ip-name-lookup > lookup ──┘                             └──> dialer: resolve, connect
 //! ```
 
+mod answer;
 mod client;
+mod connection;
 mod dialer;
 mod fault;
 pub(crate) mod handler;
@@ -15,6 +17,7 @@ mod lenient;
 mod lookup;
 mod neighbours;
 mod outbound;
+mod pool;
 mod sockets;
 mod target;
 mod tls;
@@ -29,6 +32,7 @@ pub(crate) use outbound::{Network, Outbound};
 pub(crate) use sockets::{Maker, connect, link, sockets};
 
 use crate::report::Report;
+use pool::Pool;
 use shoal_network::Policy;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +79,7 @@ impl NetworkOptions {
             connections,
             neighbours,
             tls,
+            pool: Pool::default(),
             report,
         }
     }

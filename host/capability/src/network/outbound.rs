@@ -2,6 +2,7 @@
 //! address that no granted name led to, in this very instance, is not connectable; so a name that is made to point elsewhere
 //! between question and connection (DNS rebinding) gains nothing.
 
+use super::pool::Pool;
 use super::{Dialer, Neighbour, Neighbours};
 use crate::RequestId;
 use crate::report::Report;
@@ -25,6 +26,7 @@ pub(crate) struct Network {
     pub(crate) connections: u32,
     pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
     pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) pool: Pool,
     pub(crate) report: Arc<Report>,
 }
 
@@ -34,6 +36,12 @@ pub(crate) struct Outbound {
     request: RequestId,
     open: AtomicU32,
     learned: Mutex<HashMap<IpAddr, Vec<HostName>>>,
+}
+
+/// A host as a request names it.
+pub(super) enum Host {
+    Address(IpAddr),
+    Name(HostName),
 }
 
 /// Why nothing was resolved or connected.
@@ -82,6 +90,10 @@ impl Outbound {
 
     pub(crate) fn tls(&self) -> &Arc<rustls::ClientConfig> {
         &self.network.tls
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.network.pool
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -137,19 +149,10 @@ impl Outbound {
     }
 
     async fn resolve_for(self: Arc<Self>, name: String, service: Service) -> Result<Vec<IpAddr>, Failure> {
-        if let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-            let allowed = self.network.policy.connect(&self.names(ip), ip, service);
-            return allowed
-                .map(|()| vec![ip.to_canonical()])
-                .map_err(|refusal| self.log(refusal.into()));
-        }
-        let Some(name) = HostName::parse(&name) else {
-            return Err(self.log(Refusal::NoName { name }.into()));
+        let name = match self.allowed(&name, service)? {
+            Host::Address(ip) => return Ok(vec![ip]),
+            Host::Name(name) => name,
         };
-        self.network
-            .policy
-            .resolve(&name, service)
-            .map_err(|refusal| self.log(refusal.into()))?;
         // A question takes a place too: the system's resolver answers each on a thread.
         let _permit = self.permit()?;
         let answers = self.network.dialer.resolve(name.as_str()).await;
@@ -158,6 +161,23 @@ impl Outbound {
             self.log(Failure::Resolve { name, source })
         })?;
         self.learn(&name, answers)
+    }
+
+    /// Whether the instance may ask for a host, or connect to it where it is an address. What its names are resolved to is looked at as well,
+    /// before anything is connected.
+    pub(super) fn allowed(&self, host: &str, service: Service) -> Result<Host, Failure> {
+        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            let allowed = self.network.policy.connect(&self.names(ip), ip, service);
+            allowed.map_err(|refusal| self.log(refusal.into()))?;
+            return Ok(Host::Address(ip.to_canonical()));
+        }
+        let Some(name) = HostName::parse(host) else {
+            let name = host.to_owned();
+            return Err(self.log(Refusal::NoName { name }.into()));
+        };
+        let allowed = self.network.policy.resolve(&name, service);
+        allowed.map_err(|refusal| self.log(refusal.into()))?;
+        Ok(Host::Name(name))
     }
 
     fn learn(&self, name: &HostName, answers: Vec<IpAddr>) -> Result<Vec<IpAddr>, Failure> {

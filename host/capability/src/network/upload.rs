@@ -2,6 +2,7 @@
 //! read anything. So the guest's end stays open for a while after the request was sent, and its length is checked here, where it is known
 //! what the guest had announced.
 
+use super::answer::Lease;
 use super::fault::Fault;
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -32,6 +33,14 @@ pub(super) struct Upload {
     released: oneshot::Receiver<Infallible>,
     /// The request is of a method that has no content, and says nothing of a length.
     may_be_none: bool,
+    /// The connection, where the answer has ended before the request did.
+    lease: Arc<Mutex<Option<Lease>>>,
+}
+
+/// How far the sending of a body is, as the reader of the answer sees it.
+pub(super) struct Progress {
+    state: Arc<Mutex<State>>,
+    lease: Arc<Mutex<Option<Lease>>>,
 }
 
 /// The sender's end.
@@ -49,6 +58,10 @@ struct State {
     written: u64,
     ended: bool,
     error: Option<Error>,
+    /// The server got less than a whole request, or one that it may take for two.
+    spoiled: bool,
+    /// The sender has dropped its end.
+    released: bool,
 }
 
 impl Upload {
@@ -73,6 +86,8 @@ impl Upload {
             written: 0,
             ended,
             error: None,
+            spoiled: false,
+            released: false,
         }));
         let (sender, released) = oneshot::channel();
         let sending = Sending {
@@ -83,6 +98,7 @@ impl Upload {
             state,
             released,
             may_be_none,
+            lease: Arc::default(),
         };
         (Request::from_parts(head, sending.boxed_unsync()), upload)
     }
@@ -96,12 +112,29 @@ impl Upload {
         if let Some(error) = self.error() {
             return Err(Fault::Body(error));
         }
-        let state = self.lock();
+        let mut state = self.lock();
         if state.ended && state.first.is_none() && state.written == 0 {
+            drop(state);
             let none = Empty::new().map_err(|never| match never {}).boxed_unsync();
             return Ok(request.map(|_| none));
         }
+        // A server that expects no body here takes the chunks for the next request.
+        state.spoiled |= self.may_be_none;
+        drop(state);
         Ok(request)
+    }
+
+    /// Whether the connection can't be kept, whatever comes.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.lock().spoiled
+    }
+
+    /// What decides whether the connection is kept.
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            state: Arc::clone(&self.state),
+            lease: Arc::clone(&self.lease),
+        }
     }
 
     /// What went wrong with the body itself. It comes once.
@@ -109,9 +142,18 @@ impl Upload {
         self.lock().error.take()
     }
 
-    /// Takes what the guest still writes once the sender takes no more of it.
-    pub(super) async fn drain(mut self) {
+    /// Waits until the body is sent or given up, and takes what the guest still writes after that.
+    pub(super) async fn finish(mut self) -> Result<(), Error> {
         let _ = (&mut self.released).await;
+        let lease = lock(&self.lease).take();
+        if let Some(lease) = lease
+            && self.lock().is_whole()
+        {
+            lease.keep();
+        }
+        if let Some(error) = self.error() {
+            return Err(error);
+        }
         let most = self.lock().written.saturating_add(DISCARDED);
         poll_fn(|context| {
             let mut state = self.lock();
@@ -123,14 +165,38 @@ impl Upload {
             Poll::Ready(())
         })
         .await;
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Progress {
+    /// Takes the connection once the answer is read. It is kept when the request is sent to its end, too.
+    pub(super) fn answered(&self, lease: Lease) {
+        let state = lock(&self.state);
+        if !state.released {
+            // `Upload::finish` decides, which waits for the release.
+            *lock(&self.lease) = Some(lease);
+        } else if state.is_whole() {
+            drop(state);
+            lease.keep();
+        }
     }
 }
 
 impl State {
+    /// Whether the server got the whole request, and can't take it for more than one.
+    fn is_whole(&self) -> bool {
+        !self.spoiled && self.first.is_none() && (self.ended || self.body.is_end_stream())
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
@@ -171,6 +237,7 @@ impl State {
             frame => return frame,
         };
         self.ended = true;
+        self.spoiled = true;
         self.error = Some(error);
         Some(Err(Error::HttpProtocolError))
     }
@@ -203,7 +270,13 @@ impl Body for Sending {
 
 impl Sending {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.lock().released = true;
     }
 }
 

@@ -1,19 +1,20 @@
 //! Requests over real connections on loopback, to servers that behave, and to servers that do not.
 
-use super::super::{NetworkOptions, Policy};
+use super::super::{Network, NetworkOptions, Policy};
 use super::*;
 use crate::RequestId;
-use http::Method;
-use http_body_util::{Empty, Full};
+use bytes::Bytes;
+use http_body_util::Full;
 use shoal_api::{NetworkGrant, OutboundRule};
 use std::net::SocketAddr;
 use std::pin::pin;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+mod reuse;
 mod trace;
 
-/// A server that answers each connection with the same bytes, then closes it if `close`.
+/// A server that answers each request with the same bytes, then closes the connection if `close`.
 async fn server(answer: &'static [u8], close: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("an address");
@@ -21,10 +22,11 @@ async fn server(answer: &'static [u8], close: bool) -> SocketAddr {
         while let Ok((mut connection, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut head = [0; 4096];
-                let _ = connection.read(&mut head).await;
-                let _ = connection.write_all(answer).await;
-                if !close {
-                    std::future::pending::<()>().await;
+                while connection.read(&mut head).await.is_ok_and(|read| read > 0) {
+                    let _ = connection.write_all(answer).await;
+                    if close {
+                        return;
+                    }
                 }
             });
         }
@@ -32,12 +34,8 @@ async fn server(answer: &'static [u8], close: bool) -> SocketAddr {
     address
 }
 
-fn outbound_with(
-    host: &str,
-    port: u16,
-    connections: u32,
-    roots: Option<rustls::RootCertStore>,
-) -> Arc<Outbound> {
+/// What a component may reach that is granted one host.
+fn network(host: &str, port: u16, connections: u32, roots: Option<rustls::RootCertStore>) -> Arc<Network> {
     let rule = OutboundRule {
         host: host.to_owned(),
         ports: vec![port.into()],
@@ -49,10 +47,20 @@ fn outbound_with(
         roots,
         ..NetworkOptions::local(policy, connections)
     };
-    Arc::new(Outbound::new(
-        Arc::new(options.build(Arc::new(crate::report::Report::new("test/web")))),
-        RequestId(1),
-    ))
+    Arc::new(options.build(Arc::new(crate::report::Report::new("test/web"))))
+}
+
+fn instance(network: &Arc<Network>) -> Arc<Outbound> {
+    Arc::new(Outbound::new(Arc::clone(network), RequestId(1)))
+}
+
+fn outbound_with(
+    host: &str,
+    port: u16,
+    connections: u32,
+    roots: Option<rustls::RootCertStore>,
+) -> Arc<Outbound> {
+    instance(&network(host, port, connections, roots))
 }
 
 fn outbound(address: SocketAddr) -> Arc<Outbound> {

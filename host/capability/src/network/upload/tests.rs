@@ -92,7 +92,7 @@ async fn what_a_guest_writes_late_is_taken_up_to_a_bound() {
     let (get, mut guest) = request(Method::GET, None);
     let (get, upload) = Upload::of(get);
     drop(get);
-    let mut drained = pin!(upload.drain());
+    let mut drained = pin!(upload.finish());
     assert!(futures::poll!(&mut drained).is_pending());
     assert!(!guest.is_closed(), "the guest is about to write");
     let piece = Bytes::from(vec![0; 64 << 10]);
