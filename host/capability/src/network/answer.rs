@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
-/// The connection of one request, with its place among the instance's connections. Dropping it closes the connection.
+/// The connection of one request, with its place among the instance's connections. Dropping it closes a connection of HTTP/1.1.
 pub(super) struct Lease {
     pub(super) connection: Connection,
     pub(super) origin: Origin,
@@ -23,9 +23,11 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Gives the connection to the next request.
+    /// Gives the connection to the next request. One of HTTP/2 is in the pool from the start.
     pub(super) fn keep(self) {
-        self.pool.put(self.origin, self.connection);
+        if matches!(self.connection, Connection::Http1(_)) {
+            self.pool.put(self.origin, self.connection);
+        }
     }
 }
 

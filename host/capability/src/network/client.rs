@@ -5,15 +5,16 @@ use super::connection::{Connection, Unanswered};
 use super::fault::Fault;
 use super::outbound::Outbound;
 use super::pool::Origin;
+use super::protocol::Protocol;
 use super::target::Target;
 use super::upload::Upload;
 use super::{neighbours, tls};
 use crate::CallContext;
-use http::{Method, Request, Response};
+use http::header::TE;
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use shoal_api::Protocol;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -62,12 +63,13 @@ async fn exchange(
     }
     let permit = outbound.permit()?;
     // Each request is allowed or not on its own, whether or not there is a connection already.
-    outbound.allowed(&target.host, Some((target.port, Protocol::Tcp)))?;
+    outbound.allowed(&target.host, Some((target.port, shoal_api::Protocol::Tcp)))?;
     let request = upload.settle(request).await?;
     let route = Route {
         outbound,
         target,
         origin: Origin::from(target),
+        protocol: Protocol::of(&request, target),
         alone: upload.is_spoiled(),
         connect: options.connect_timeout.unwrap_or(PATIENCE),
         first_byte,
@@ -91,7 +93,8 @@ struct Route<'a> {
     outbound: &'a Arc<Outbound>,
     target: &'a Target,
     origin: Origin,
-    /// The request ends its connection, and might not be repeated: it gets a new one.
+    protocol: Protocol,
+    /// Over HTTP/1.1, the request ends its connection, and might not be repeated: it gets a new one.
     alone: bool,
     connect: Duration,
     first_byte: Duration,
@@ -101,9 +104,12 @@ impl Route<'_> {
     /// Sends a request over a kept connection if there is one. Where the server has closed it, the request is sent once more over a new one,
     /// if nothing of it was sent, or if it may be sent twice.
     async fn send(&self, mut request: Request<WasiBody>) -> Result<(Connection, Response<Incoming>), Fault> {
-        if !self.alone
-            && let Some(kept) = self.outbound.pool().take(&self.origin)
-        {
+        if self.protocol == Protocol::Http2 {
+            // For proxies, which drop trailers otherwise (gRPC over HTTP/2, "Requests").
+            let headers = request.headers_mut();
+            headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));
+        }
+        if let Some(kept) = self.kept() {
             let again = repeatable(&request);
             match self.send_over(kept, request).await {
                 Ok(sent) => return Ok(sent),
@@ -115,8 +121,22 @@ impl Route<'_> {
         }
         let opened = timeout(self.connect, self.open()).await;
         let opened = opened.map_err(|_| Fault::ConnectTimeout(self.connect))??;
+        // Others may use it from now on.
+        if let Some(shared) = opened.share() {
+            self.outbound.pool().put(self.origin.clone(), shared);
+        }
         let sent = self.send_over(opened, request).await;
         sent.map_err(|unanswered| unanswered.fault)
+    }
+
+    fn kept(&self) -> Option<Connection> {
+        let protocol = match (self.alone, self.protocol) {
+            (true, Protocol::Http1) => return None,
+            // Requests that share a connection of HTTP/2 are told apart.
+            (true, _) => Protocol::Http2,
+            (false, protocol) => protocol,
+        };
+        self.outbound.pool().take(&self.origin, protocol)
     }
 
     async fn send_over(
@@ -136,10 +156,17 @@ impl Route<'_> {
         let Target { host, port, tls, .. } = self.target;
         let stream = Arc::clone(self.outbound).connect(host, *port).await?;
         if !tls {
-            return Connection::http1(stream).await;
+            return match self.protocol {
+                Protocol::Http2 => Connection::http2(stream).await,
+                Protocol::Http1 | Protocol::Negotiated => Connection::http1(stream).await,
+            };
         }
-        let stream = tls::connect(Arc::clone(self.outbound.tls()), host, stream).await?;
-        Connection::http1(stream).await
+        let stream = tls::connect(self.outbound.tls().config(self.protocol), host, stream).await?;
+        match (tls::is_http2(&stream), self.protocol) {
+            (true, _) => Connection::http2(stream).await,
+            (false, Protocol::Http2) => Err(Fault::NoHttp2),
+            (false, _) => Connection::http1(stream).await,
+        }
     }
 }
 

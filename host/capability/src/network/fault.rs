@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Tls(io::Error),
     #[error("TLS: {0:?} is no name that a certificate could be for")]
     ServerName(String),
+    #[error("the server speaks no HTTP/2, which a call of gRPC needs")]
+    NoHttp2,
     #[error("no answer within {0:?}")]
     AnswerTimeout(Duration),
     #[error("the answer stopped: no more of it within {0:?}")]
@@ -53,10 +55,17 @@ impl Fault {
             ErrorKind::ConnectionAborted,
             ErrorKind::BrokenPipe,
         ];
+        let http2 = error
+            .source()
+            .and_then(|source| source.downcast_ref::<h2::Error>());
+        // The last is said of a request that the server has not looked at (RFC 9113, 8.7).
+        let refused =
+            |it: &h2::Error| it.is_io() || it.is_go_away() || it.reason() == Some(h2::Reason::REFUSED_STREAM);
         error.is_incomplete_message()
             || error.is_closed()
             || error.is_canceled()
             || system(error).is_some_and(|kind| gone.contains(&kind))
+            || http2.is_some_and(refused)
     }
 }
 
@@ -66,6 +75,7 @@ impl From<Fault> for Error {
             Fault::Outbound(failure) => told(&failure),
             Fault::ConnectTimeout(_) => Self::ConnectionTimeout,
             Fault::Tls(error) => tls(&error),
+            Fault::NoHttp2 => Self::HttpProtocolError,
             Fault::ServerName(_) => Self::HttpRequestUriInvalid,
             Fault::AnswerTimeout(_) | Fault::BodyTimeout(_) => Self::ConnectionReadTimeout,
             Fault::Http(error) => broken(&error),

@@ -18,6 +18,7 @@ mod lookup;
 mod neighbours;
 mod outbound;
 mod pool;
+mod protocol;
 mod sockets;
 mod target;
 mod tls;
@@ -72,7 +73,7 @@ impl NetworkOptions {
             neighbours,
             roots,
         } = self;
-        let tls = roots.map_or_else(tls::public, |roots| Arc::new(tls::config(roots)));
+        let tls = roots.map_or_else(tls::Client::public, tls::Client::new);
         Network {
             policy,
             dialer,

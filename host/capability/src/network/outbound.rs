@@ -3,6 +3,7 @@
 //! between question and connection (DNS rebinding) gains nothing.
 
 use super::pool::Pool;
+use super::tls;
 use super::{Dialer, Neighbour, Neighbours};
 use crate::RequestId;
 use crate::report::Report;
@@ -25,7 +26,7 @@ pub(crate) struct Network {
     /// `limits.outboundConnections`
     pub(crate) connections: u32,
     pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) tls: tls::Client,
     pub(crate) pool: Pool,
     pub(crate) report: Arc<Report>,
 }
@@ -88,7 +89,7 @@ impl Outbound {
         }
     }
 
-    pub(crate) fn tls(&self) -> &Arc<rustls::ClientConfig> {
+    pub(super) fn tls(&self) -> &tls::Client {
         &self.network.tls
     }
 

@@ -2,6 +2,7 @@
 //! Pools are bounded in number and in time (decision 0110).
 
 use super::connection::Connection;
+use super::protocol::Protocol;
 use super::target::Target;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -78,13 +79,21 @@ impl Drop for Place {
 }
 
 impl Pool {
-    /// Takes a connection out, for one request.
-    pub(super) fn take(&self, origin: &Origin) -> Option<Connection> {
+    /// A connection for one request. One of HTTP/1.1 is taken out; one of HTTP/2 stays for other requests.
+    pub(super) fn take(&self, origin: &Origin, protocol: Protocol) -> Option<Connection> {
+        let now = Instant::now();
         let mut kept = self.lock();
-        kept.prune(Instant::now());
+        kept.prune(now);
+        let fits = |entry: &Entry| entry.origin == *origin && entry.connection.has_room(protocol);
         // The one that was used last is the one that its server is least likely to close.
-        let at = kept.entries.iter().rposition(|entry| entry.origin == *origin)?;
-        Some(kept.entries.remove(at).connection)
+        let at = kept.entries.iter().rposition(fits)?;
+        let mut entry = kept.entries.remove(at);
+        let Some(shared) = entry.connection.share() else {
+            return Some(entry.connection);
+        };
+        entry.since = now;
+        kept.entries.push(entry);
+        Some(shared)
     }
 
     /// Keeps a connection. Where there are too many, it takes the place of the one that was used longest ago.
@@ -116,8 +125,10 @@ impl Pool {
 impl Kept {
     /// Closes what is of no use any more.
     fn prune(&mut self, now: Instant) {
-        self.entries
-            .retain(|entry| !entry.connection.is_over(now) && now.duration_since(entry.since) < IDLE);
+        self.entries.retain(|entry| {
+            let idle = now.duration_since(entry.since) >= IDLE && !entry.connection.is_used();
+            !entry.connection.is_over(now) && !idle
+        });
     }
 
     fn make_room(&mut self, origin: &Origin) {

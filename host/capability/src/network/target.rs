@@ -12,6 +12,8 @@ pub(super) struct Target {
     pub(super) port: u16,
     pub(super) tls: bool,
     pub(super) path: PathAndQuery,
+    /// The whole of it, with the path above.
+    pub(super) uri: Uri,
 }
 
 impl Target {
@@ -32,11 +34,18 @@ impl Target {
             None if tls => 443,
             None => 80,
         };
+        let path = path(uri, request.method())?;
+        let whole = Uri::builder()
+            .scheme(if tls { Scheme::HTTPS } else { Scheme::HTTP })
+            .authority(authority.clone())
+            .path_and_query(path.clone())
+            .build();
         Ok(Self {
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port,
             tls,
-            path: path(uri, request.method())?,
+            path,
+            uri: whole.map_err(|_| Error::HttpRequestUriInvalid)?,
         })
     }
 }

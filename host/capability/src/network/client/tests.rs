@@ -11,6 +11,7 @@ use std::pin::pin;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+mod http2;
 mod reuse;
 mod trace;
 

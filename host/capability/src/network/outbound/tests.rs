@@ -1,6 +1,6 @@
 //! What an instance may learn, where it may connect, how often: against a dialer that answers from a table and counts.
 
-use super::super::{NetworkOptions, tls};
+use super::super::NetworkOptions;
 use super::*;
 use async_trait::async_trait;
 use shoal_api::{NetworkGrant, OutboundRule};
@@ -261,7 +261,6 @@ async fn the_local_dialer_resolves_and_connects() {
     })
     .expect("rules");
     let network = NetworkOptions::local(policy, 1).build(Arc::new(crate::report::Report::new("test/web")));
-    assert!(Arc::ptr_eq(&network.tls, &tls::public()));
     let outbound = Arc::new(Outbound::new(Arc::new(network), RequestId(1)));
     outbound
         .clone()

@@ -1,7 +1,11 @@
 //! Kept connections: which request gets which, how many there are, and for how long.
 
+use super::super::connection::Spawn;
 use super::*;
+use hyper::service::service_fn;
+use std::convert::Infallible;
 use tokio::net::{TcpListener, TcpStream};
+use wasmtime_wasi_http::io::TokioIo;
 
 /// A connection to a server that says nothing, and the server's end.
 async fn connection() -> (Connection, TcpStream) {
@@ -29,10 +33,53 @@ async fn a_connection_is_for_its_origin_and_for_one_request() {
     let pool = Pool::default();
     let (connection, _server) = connection().await;
     pool.put(origin("a", false), connection);
-    assert!(pool.take(&origin("b", false)).is_none());
-    assert!(pool.take(&origin("a", true)).is_none());
-    assert!(pool.take(&origin("a", false)).is_some());
-    assert!(pool.take(&origin("a", false)).is_none(), "it is taken");
+    assert!(pool.take(&origin("b", false), Protocol::Negotiated).is_none());
+    assert!(pool.take(&origin("a", true), Protocol::Negotiated).is_none());
+    assert!(pool.take(&origin("a", false), Protocol::Negotiated).is_some());
+    assert!(
+        pool.take(&origin("a", false), Protocol::Negotiated).is_none(),
+        "it is taken"
+    );
+}
+
+/// A connection of HTTP/2, and its server.
+async fn http2() -> (Connection, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("an address");
+    let stream = TcpStream::connect(address).await.expect("connect");
+    let (other, _) = listener.accept().await.expect("accept");
+    let answer = |_: http::Request<hyper::body::Incoming>| async {
+        Ok::<_, Infallible>(http::Response::new(http_body_util::Empty::<bytes::Bytes>::new()))
+    };
+    let server = tokio::spawn(async move {
+        let served = hyper::server::conn::http2::Builder::new(Spawn)
+            .serve_connection(TokioIo::new(other), service_fn(answer))
+            .await;
+        drop(served);
+    });
+    (Connection::http2(stream).await.expect("a connection"), server)
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_is_shared_and_kept_while_it_is_used() {
+    let pool = Pool::default();
+    let (shared, _server) = http2().await;
+    pool.put(origin("a", true), shared);
+    let take = |protocol| pool.take(&origin("a", true), protocol);
+    assert!(take(Protocol::Http1).is_none());
+    let (one, two) = (take(Protocol::Http2), take(Protocol::Negotiated));
+    assert!(one.is_some() && two.is_some());
+    let prune = |after| pool.lock().prune(Instant::now() + after);
+    prune(IDLE);
+    assert_eq!(count(&pool), 1, "it is used");
+    drop((one, two));
+    prune(IDLE);
+    assert_eq!(count(&pool), 0);
+
+    let (connection, _server) = connection().await;
+    pool.put(origin("a", true), connection);
+    assert!(take(Protocol::Http2).is_none());
+    assert!(take(Protocol::Negotiated).is_some());
 }
 
 #[tokio::test]
@@ -51,7 +98,7 @@ async fn the_oldest_make_room() {
         servers.push(server);
     }
     assert_eq!(count(&pool), MAX_KEPT);
-    assert!(pool.take(&origin("a", false)).is_none());
+    assert!(pool.take(&origin("a", false), Protocol::Negotiated).is_none());
 }
 
 #[tokio::test]
@@ -63,7 +110,7 @@ async fn what_its_server_closed_is_given_to_nobody() {
     while !pool.lock().entries[0].connection.is_over(Instant::now()) {
         tokio::task::yield_now().await;
     }
-    assert!(pool.take(&origin("a", false)).is_none());
+    assert!(pool.take(&origin("a", false), Protocol::Negotiated).is_none());
     assert_eq!(count(&pool), 0);
 }
 
