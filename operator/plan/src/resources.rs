@@ -97,7 +97,7 @@ fn parsed(name: &str, text: &str) -> Option<u64> {
 fn written(name: &str, amount: u64) -> String {
     let (factor, suffixes): (u64, &[&str]) = match name {
         CPU => (1000, &["m", ""]),
-        _ if amount % 1024 == 0 => (1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi"]),
+        _ if amount.is_multiple_of(1024) => (1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi"]),
         _ => (1000, &["", "k", "M", "G", "T", "P"]),
     };
     let (mut amount, mut suffixes) = (amount, suffixes.iter());
