@@ -1,6 +1,8 @@
 //! Who decides how many replicas a service has. The manifest does, unless somebody else has taken it on: an autoscaler of theirs, or who
 //! wrote `spec.replicas` of the Deployment.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
@@ -12,6 +14,11 @@ use crate::{Observed, meta, parts};
 
 /// The field manager of all HorizontalPodAutoscalers.
 const AUTOSCALERS: &str = "kube-controller-manager";
+
+/// The manifest's number when a Deployment was written last.
+const MIN_REPLICAS: &str = "shoal.dev/min-replicas";
+/// The field of a Deployment, as managed fields have it.
+const REPLICAS: [&str; 2] = ["f:spec", "f:replicas"];
 
 /// Who decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +33,8 @@ pub(crate) enum Decider {
     OfService(String),
     /// The field manager that wrote the Deployment's `spec.replicas`.
     Manager(String),
-    /// The field manager that wrote 0 into the service's `/scale`.
-    Off(String),
+    /// Who wrote the Deployment's `/scale`. The API server does not always keep who it was: once it was 0, the field is nobody's.
+    Scale,
 }
 
 impl Decider {
@@ -38,34 +45,50 @@ impl Decider {
             Self::Own(name) | Self::Autoscaler(name) => format!("HorizontalPodAutoscaler {name}"),
             Self::OfService(name) => format!("HorizontalPodAutoscaler {name}, by spec.scaling.minReplicas"),
             Self::Manager(manager) => format!("{manager}, by the Deployment's spec.replicas"),
-            Self::Off(manager) => format!("{manager}, by the WasmService's /scale"),
+            Self::Scale => "the Deployment's /scale".to_owned(),
         }
     }
 }
 
 /// Who decides now.
 pub(crate) fn decider(service: &WasmService, observed: &Observed) -> Decider {
-    let deployment = observed.workload.deployment.as_ref();
-    let owner = deployment.and_then(|it| owner(&it.metadata));
-    let off = deployment.and_then(|it| it.spec.as_ref()?.replicas) == Some(0);
-    let scaled = of_scale(&service.metadata);
     if let Some(foreign) = foreign(service, observed) {
         return foreign;
     }
-    if let Some(entry) = scaled.filter(|_| service.spec.scaling.min_replicas == 0) {
-        return Decider::Off(manager(entry));
+    let deployment = observed.workload.deployment.as_ref();
+    let other = deployment
+        .filter(|it| !was_taken_back(service, it))
+        .and_then(other);
+    // An autoscaler leaves alone what is scaled to 0, and nothing else.
+    let autoscaled = most(&service.spec.scaling).is_some() && !deployment.is_some_and(is_zero);
+    match other {
+        Some(other) if !autoscaled => other,
+        _ if most(&service.spec.scaling).is_some() => Decider::Own(meta::name(service)),
+        _ => Decider::Manifest,
     }
-    // Who wrote the service's /scale after that has taken the decision back.
-    let taken_back = |owner: &ManagedFieldsEntry| scaled.is_some_and(|it| it.time >= owner.time);
-    // Of an autoscaler that is gone nothing is left to decide.
-    let other = owner.filter(|it| it.manager.as_deref() != Some(AUTOSCALERS) && !taken_back(it));
-    match (most(&service.spec.scaling), other) {
-        // An autoscaler leaves alone what is scaled to 0, and nothing else.
-        (Some(_), Some(entry)) if off => Decider::Manager(manager(entry)),
-        (Some(_), _) => Decider::Own(meta::name(service)),
-        (None, Some(entry)) => Decider::Manager(manager(entry)),
-        (None, None) => Decider::Manifest,
+}
+
+/// Who wrote the Deployment's `spec.replicas`, if it was not us.
+fn other(deployment: &Deployment) -> Option<Decider> {
+    match owner(&deployment.metadata) {
+        // Of an autoscaler that is gone nothing is left to decide.
+        Some(entry) if entry.manager.as_deref() == Some(AUTOSCALERS) => None,
+        Some(entry) => Some(Decider::Manager(entry.manager.clone().unwrap_or_default())),
+        None => (!is_ours(deployment)).then_some(Decider::Scale),
     }
+}
+
+/// Whether the manifest says another number than when the Deployment was written last.
+fn was_taken_back(service: &WasmService, deployment: &Deployment) -> bool {
+    let annotations = deployment.metadata.annotations.as_ref();
+    let before = annotations.and_then(|it| it.get(MIN_REPLICAS));
+    before.is_some_and(|it| *it != service.spec.scaling.min_replicas.to_string())
+}
+
+/// What the Deployment says so that a later look can tell whether the manifest's number has changed.
+pub(crate) fn annotations(service: &WasmService) -> BTreeMap<String, String> {
+    let number = service.spec.scaling.min_replicas.to_string();
+    [(MIN_REPLICAS.to_owned(), number)].into()
 }
 
 /// The autoscaler that somebody else has made for the service.
@@ -94,11 +117,7 @@ pub(crate) fn desired(service: &WasmService, observed: &Observed) -> Option<i32>
     let decider = decider(service, observed);
     let deployment = observed.workload.deployment.as_ref();
     let Some(deployment) = deployment else {
-        return Some(if matches!(decider, Decider::Off(_)) {
-            0
-        } else {
-            least
-        });
+        return Some(least);
     };
     let now = deployment
         .spec
@@ -108,24 +127,26 @@ pub(crate) fn desired(service: &WasmService, observed: &Observed) -> Option<i32>
     let theirs = |now: i32| match now {
         // Whatever others say: two pods would write to one file.
         2.. if has_file(service) => Some(1),
-        now => owner(&deployment.metadata).is_none().then_some(now),
+        now => (is_ours(deployment) && owner(&deployment.metadata).is_none()).then_some(now),
     };
     match decider {
         Decider::Manifest | Decider::OfService(_) => Some(least),
-        Decider::Off(_) => Some(0),
         Decider::Own(_) => {
             let most = most(&service.spec.scaling).unwrap_or(least);
             theirs(now.clamp(least, most))
         }
-        Decider::Autoscaler(_) | Decider::Manager(_) => theirs(now),
+        Decider::Autoscaler(_) | Decider::Manager(_) | Decider::Scale => theirs(now),
     }
 }
 
 /// Who has scaled the Deployment to 0.
 pub(crate) fn off(service: &WasmService, observed: &Observed) -> Option<Decider> {
-    let deployment: &Deployment = observed.workload.deployment.as_ref()?;
-    let replicas = deployment.spec.as_ref()?.replicas;
-    (replicas == Some(0)).then(|| decider(service, observed))
+    let deployment = observed.workload.deployment.as_ref()?;
+    is_zero(deployment).then(|| decider(service, observed))
+}
+
+fn is_zero(deployment: &Deployment) -> bool {
+    deployment.spec.as_ref().and_then(|it| it.replicas) == Some(0)
 }
 
 fn has_file(service: &WasmService) -> bool {
@@ -136,24 +157,20 @@ fn has_file(service: &WasmService) -> bool {
 /// Whose `spec.replicas` is, if it is not ours.
 fn owner(deployment: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
     let mut entries = deployment.managed_fields.iter().flatten();
-    entries.find(|it| it.manager.as_deref() != Some(labels::OPERATOR) && owns(it, &["f:spec", "f:replicas"]))
+    entries.find(|it| it.manager.as_deref() != Some(labels::OPERATOR) && owns(it, &REPLICAS))
 }
 
-/// Who wrote `spec.scaling.minReplicas` by the service's `/scale`.
-fn of_scale(service: &ObjectMeta) -> Option<&ManagedFieldsEntry> {
-    let mut entries = service.managed_fields.iter().flatten();
-    entries.find(|it| {
-        it.subresource.as_deref() == Some("scale") && owns(it, &["f:spec", "f:scaling", "f:minReplicas"])
-    })
+/// Whether `spec.replicas` is ours, alone or with others.
+fn is_ours(deployment: &Deployment) -> bool {
+    let entries = deployment.metadata.managed_fields.as_deref().unwrap_or_default();
+    let ours =
+        |it: &ManagedFieldsEntry| it.manager.as_deref() == Some(labels::OPERATOR) && owns(it, &REPLICAS);
+    entries.is_empty() || entries.iter().any(ours)
 }
 
 fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
     let fields = entry.fields_v1.as_ref().map(|it| &it.0);
     fields.is_some_and(|fields| !path.iter().fold(fields, |at, name| &at[*name]).eq(&Value::Null))
-}
-
-fn manager(entry: &ManagedFieldsEntry) -> String {
-    entry.manager.clone().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use shoal_api::WasmService;
 
@@ -47,7 +48,10 @@ fn deployment(
     options: &Options,
 ) -> Deployment {
     Deployment {
-        metadata: meta::of(service, meta::name(service)),
+        metadata: ObjectMeta {
+            annotations: Some(scaling::annotations(service)),
+            ..meta::of(service, meta::name(service))
+        },
         spec: Some(DeploymentSpec {
             replicas: scaling::desired(service, observed),
             selector: meta::selector(service),

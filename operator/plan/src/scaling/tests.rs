@@ -5,8 +5,8 @@ use crate::fixtures::*;
 use crate::{Kind, Options, Plan, Type, plan};
 use serde_json::{Value, json};
 
-/// What is seen of a service, with that many replicas, written by that manager at that minute.
-fn scaled(service: &WasmService, replicas: i32, manager: &str, minute: u32) -> Observed {
+/// What is seen of a service, with that many replicas, written by that manager through `/scale`.
+fn scaled(service: &WasmService, replicas: i32, manager: &str) -> Observed {
     let mut observed = resolved(service);
     let mut deployment = rolled_out(&plan(service, &observed, &Options::default()));
     deployment.spec.as_mut().unwrap().replicas = Some(replicas);
@@ -18,11 +18,12 @@ fn scaled(service: &WasmService, replicas: i32, manager: &str, minute: u32) -> O
     ] {
         *count = Some(replicas);
     }
-    let entry = json!({
-        "manager": manager, "subresource": "scale", "operation": "Update", "time": format!("2026-01-01T00:{minute:02}:00Z"),
-        "fieldsV1": {"f:spec": {"f:replicas": {}}},
-    });
-    deployment.metadata.managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
+    // As API servers write it, without a time.
+    let entries = json!([
+        {"manager": "shoal-operator", "operation": "Apply", "fieldsV1": {"f:spec": {"f:selector": {}}}},
+        {"manager": manager, "subresource": "scale", "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+    ]);
+    deployment.metadata.managed_fields = Some(serde_json::from_value(entries).unwrap());
     observed.workload.deployment = Some(deployment);
     observed
 }
@@ -33,15 +34,6 @@ fn autoscaler(name: &str, kind: &str, target: &str) -> HorizontalPodAutoscaler {
         "spec": {"maxReplicas": 9, "scaleTargetRef": {"kind": kind, "name": target}},
     }))
     .unwrap()
-}
-
-fn by_scale(service: &mut WasmService, replicas: u32, minute: u32) {
-    let entry = json!({
-        "manager": "kubectl", "subresource": "scale", "operation": "Update", "time": format!("2026-01-01T00:{minute:02}:00Z"),
-        "fieldsV1": {"f:spec": {"f:scaling": {"f:minReplicas": {}}}},
-    });
-    service.spec.scaling.min_replicas = replicas;
-    service.metadata.managed_fields = Some(vec![serde_json::from_value(entry).unwrap()]);
 }
 
 /// What is said of `replicas`, whether there is an autoscaler of ours, and who decides.
@@ -64,13 +56,13 @@ fn the_manifest_decides_until_somebody_else_does() {
         decided(&small, &resolved(&small)),
         (json!(1), false, by("spec.scaling"))
     );
-    let ours = scaled(&small, 1, "shoal-operator", 1);
+    let ours = scaled(&small, 1, "shoal-operator");
     assert_eq!(decided(&small, &ours), (json!(1), false, by("spec.scaling")));
-    let kubectl = scaled(&small, 3, "kubectl", 1);
+    let kubectl = scaled(&small, 3, "kubectl");
     let expected = by("kubectl, by the Deployment's spec.replicas");
     assert_eq!(decided(&small, &kubectl), (Value::Null, false, expected));
     // An autoscaler that is gone has left its number behind.
-    let gone = scaled(&small, 3, "kube-controller-manager", 1);
+    let gone = scaled(&small, 3, "kube-controller-manager");
     assert_eq!(decided(&small, &gone), (json!(1), false, by("spec.scaling")));
 }
 
@@ -78,7 +70,7 @@ fn the_manifest_decides_until_somebody_else_does() {
 fn there_is_no_autoscaler_of_ours_beside_a_foreign_one() {
     let shop = service(SHOP);
     let by = |name: &str| format!("HorizontalPodAutoscaler {name}");
-    let mut observed = scaled(&shop, 4, "kube-controller-manager", 1);
+    let mut observed = scaled(&shop, 4, "kube-controller-manager");
     assert_eq!(decided(&shop, &observed), (Value::Null, true, by("greeter")));
     observed.workload.autoscalers = vec![
         autoscaler("other", "Deployment", "other"),
@@ -100,7 +92,7 @@ fn there_is_no_autoscaler_of_ours_beside_a_foreign_one() {
         (Value::Null, false, by("keda-hpa-greeter"))
     );
     // It has not written yet: what is there stays, above maxReplicas too.
-    let mut before = scaled(&shop, 7, "shoal-operator", 1);
+    let mut before = scaled(&shop, 7, "shoal-operator");
     before.workload.autoscalers = observed.workload.autoscalers.clone();
     assert_eq!(decided(&shop, &before), (json!(7), false, by("keda-hpa-greeter")));
     // One of the service itself writes the manifest's number.
@@ -111,8 +103,8 @@ fn there_is_no_autoscaler_of_ours_beside_a_foreign_one() {
 
 #[test]
 fn zero_is_a_number_too() {
-    let mut small = service(GREETER);
-    let off = scaled(&small, 0, "keda-operator", 1);
+    let small = service(GREETER);
+    let off = scaled(&small, 0, "keda-operator");
     let said = plan(&small, &off, &Options::default());
     let expected = "keda-operator, by the Deployment's spec.replicas".to_owned();
     assert_eq!(outcome(&said), (Value::Null, false, expected));
@@ -124,44 +116,57 @@ fn zero_is_a_number_too() {
     let shop = service(SHOP);
     let expected = "kubectl, by the Deployment's spec.replicas".to_owned();
     assert_eq!(
-        decided(&shop, &scaled(&shop, 0, "kubectl", 1)),
+        decided(&shop, &scaled(&shop, 0, "kubectl")),
         (Value::Null, true, expected)
     );
     let ours = "HorizontalPodAutoscaler greeter".to_owned();
     assert_eq!(
-        decided(&shop, &scaled(&shop, 4, "kubectl", 1)),
+        decided(&shop, &scaled(&shop, 4, "kubectl")),
         (Value::Null, true, ours)
     );
-    // By the service's own /scale, and back.
-    by_scale(&mut small, 0, 2);
-    let expected = "kubectl, by the WasmService's /scale".to_owned();
-    let running = scaled(&small, 1, "shoal-operator", 1);
-    assert_eq!(decided(&small, &running), (json!(0), false, expected.clone()));
-    assert_eq!(decided(&small, &resolved(&small)), (json!(0), false, expected));
-    by_scale(&mut small, 2, 3);
-    let stopped = scaled(&small, 0, "shoal-operator", 1);
+    // A 0 that came by /scale leaves the field to nobody, and so does what comes by /scale after it.
+    let by_scale = "the Deployment's /scale".to_owned();
+    for (service, replicas) in [(&small, 0), (&small, 2), (&shop, 0)] {
+        let mut nobodys = scaled(service, replicas, "kubectl");
+        let deployment = nobodys.workload.deployment.as_mut().unwrap();
+        deployment.metadata.managed_fields.as_mut().unwrap().pop();
+        let (replicas, _, by) = decided(service, &nobodys);
+        assert_eq!((replicas, by), (Value::Null, by_scale.clone()));
+    }
+    let ours = scaled(&small, 0, "shoal-operator");
     assert_eq!(
-        decided(&small, &stopped),
-        (json!(2), false, "spec.scaling".to_owned())
+        decided(&small, &ours),
+        (json!(1), false, "spec.scaling".to_owned())
     );
 }
 
 #[test]
-fn who_scales_the_service_after_that_takes_the_decision_back() {
+fn another_number_in_the_manifest_takes_the_decision_back() {
     let mut small = service(GREETER);
-    let kubectl = scaled(&small, 3, "kubectl", 5);
-    by_scale(&mut small, 2, 4);
-    assert_eq!(decided(&small, &kubectl).0, Value::Null);
-    by_scale(&mut small, 2, 6);
-    assert_eq!(
-        decided(&small, &kubectl),
-        (json!(2), false, "spec.scaling".to_owned())
-    );
+    for replicas in [3, 0] {
+        let kubectl = scaled(&small, replicas, "kubectl");
+        small.spec.components[0].args = vec!["--verbose".to_owned()];
+        assert_eq!(
+            decided(&small, &kubectl).0,
+            Value::Null,
+            "another argument does not"
+        );
+        small.spec.scaling.min_replicas += 2;
+        let (replicas, _, by) = decided(&small, &kubectl);
+        assert_eq!(
+            (replicas, by.as_str()),
+            (json!(small.spec.scaling.min_replicas), "spec.scaling")
+        );
+    }
+    let mut foreign = scaled(&small, 3, "kube-controller-manager");
+    small.spec.scaling.min_replicas += 2;
+    foreign.workload.autoscalers = vec![autoscaler("theirs", "Deployment", "greeter")];
+    assert_eq!(decided(&small, &foreign).0, Value::Null);
 }
 
 #[test]
 fn a_file_has_one_writer_whoever_scales() {
     let keeper = service(KEEPER);
-    assert_eq!(decided(&keeper, &scaled(&keeper, 3, "kubectl", 1)).0, json!(1));
-    assert_eq!(decided(&keeper, &scaled(&keeper, 0, "kubectl", 1)).0, Value::Null);
+    assert_eq!(decided(&keeper, &scaled(&keeper, 3, "kubectl")).0, json!(1));
+    assert_eq!(decided(&keeper, &scaled(&keeper, 0, "kubectl")).0, Value::Null);
 }
