@@ -6,6 +6,7 @@
     reason = "kube's KubeSchema copies each struct, `pub` and all, into a function's body"
 )]
 
+mod advice;
 mod capability;
 pub mod crd;
 mod duration;
@@ -30,6 +31,7 @@ mod trigger;
 mod unsupported;
 pub mod validate;
 
+pub use advice::divided_stores;
 pub use capability::{
     Capabilities, ClockGrant, ConfigGrant, FilesystemGrant, KeyRef, KeyValueGrant, MessagingGrant,
     NetworkGrant, OutboundRule, Protocol, RedisChannel, SecretGrant, StreamTarget, ValueSource,

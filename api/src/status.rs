@@ -11,7 +11,7 @@ pub struct WasmServiceStatus {
     /// The `metadata.generation` that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Accepted, ArtifactsResolved, CapabilitiesGranted, LinksResolved, Available.
+    /// Ready, Accepted, ArtifactsResolved, CapabilitiesGranted, LinksResolved, Available, StoresConsistent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

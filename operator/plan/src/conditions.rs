@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use shoal_api::pod::StartErrorKind;
 
-use crate::verdict::{Failure, any};
+use crate::verdict::{Cause, Failure, any};
 
 /// What is said of a service, in the order in which it has to come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,9 @@ pub enum Type {
     LinksResolved,
     /// Somebody answers, of whatever revision.
     Available,
-    /// All of the above, and the current revision is rolled out: kstatus' summary.
+    /// All replicas see the same in each store. Said of services with a store in memory alone, and no part of `Ready`.
+    StoresConsistent,
+    /// All of the others but `StoresConsistent`, and the current revision is rolled out: kstatus' summary.
     Ready,
 }
 
@@ -31,6 +33,7 @@ impl Type {
             Self::CapabilitiesGranted => "CapabilitiesGranted",
             Self::LinksResolved => "LinksResolved",
             Self::Available => "Available",
+            Self::StoresConsistent => "StoresConsistent",
             Self::Ready => "Ready",
         }
     }
@@ -77,6 +80,8 @@ pub enum Reason {
     Progressing,
     /// Ready: pods of the current revision can't start.
     PodsFailing,
+    /// Ready: somebody has put a container into its pods that is no component.
+    ContainerInjected,
     /// Ready: an admission controller, such as a quota, does not let its pods be made.
     PodsRefused,
     /// Ready: they did not become ready in time, and don't say why.
@@ -85,6 +90,10 @@ pub enum Reason {
     Completed,
     /// Ready: its run failed.
     JobFailed,
+    /// StoresConsistent: all that serves has the same contents.
+    OneReplica,
+    /// StoresConsistent: each replica has a store in memory for itself.
+    MemoryPerReplica,
     /// Something that comes before it is not true yet.
     Pending,
 }
@@ -98,7 +107,9 @@ impl Reason {
             Self::NotGranted
         } else if any(StartErrorKind::NotLinked) {
             Self::NotLinked
-        } else if !failures.is_empty() && failures.iter().all(|it| it.refused) {
+        } else if failures.iter().any(|it| it.cause == Cause::Injected) {
+            Self::ContainerInjected
+        } else if !failures.is_empty() && failures.iter().all(|it| it.cause == Cause::Refused) {
             Self::PodsRefused
         } else {
             Self::PodsFailing

@@ -13,6 +13,7 @@ mod conditions;
 mod destination;
 mod disruption;
 mod images;
+mod injected;
 mod meta;
 mod network;
 pub mod nodes;

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::Observed;
 use crate::pod::revision;
-use crate::verdict::Failure;
+use crate::verdict::{Cause, Failure};
 
 /// Why a Deployment has fewer pods than it should.
 pub(crate) fn of_deployment(deployment: &Deployment) -> Option<Failure> {
@@ -37,6 +37,6 @@ fn failure(message: &str) -> Failure {
         text: format!("a pod was refused: {}", message.trim()),
         kind: None,
         ran: false,
-        refused: true,
+        cause: Cause::Refused,
     }
 }

@@ -102,7 +102,7 @@ fn written(name: &str, amount: u64) -> String {
     };
     let (mut amount, mut suffixes) = (amount, suffixes.iter());
     let mut suffix = suffixes.next();
-    while amount > 0 && amount % factor == 0 {
+    while amount > 0 && amount.is_multiple_of(factor) {
         let Some(next) = suffixes.next() else { break };
         (amount, suffix) = (amount / factor, Some(next));
     }

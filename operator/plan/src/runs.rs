@@ -3,11 +3,11 @@
 
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::Pod;
-use shoal_api::labels;
+use shoal_api::{WasmService, labels};
 
 use crate::conditions::{Reason, Said, State, said};
 use crate::pod::revision;
-use crate::verdict::{Failure, of_pod};
+use crate::verdict::{Cause, Failure, of_pod};
 use crate::{Kind, Object, Observed, refused};
 
 /// A schedule.
@@ -27,12 +27,12 @@ pub(crate) struct Schedule {
 }
 
 /// All that `objects` has.
-pub(crate) fn of(observed: &Observed, objects: &[Object]) -> Vec<Schedule> {
+pub(crate) fn of(service: &WasmService, observed: &Observed, objects: &[Object]) -> Vec<Schedule> {
     let planned = objects.iter().filter(|it| it.kind == Kind::CronJob);
-    planned.map(|planned| one(observed, planned)).collect()
+    planned.map(|planned| one(service, observed, planned)).collect()
 }
 
-fn one(observed: &Observed, planned: &Object) -> Schedule {
+fn one(service: &WasmService, observed: &Observed, planned: &Object) -> Schedule {
     let template = &planned.body["spec"]["jobTemplate"]["spec"]["template"];
     let labels = &template["metadata"]["labels"];
     let label = |name: &str| labels[name].as_str().unwrap_or_default().to_owned();
@@ -48,7 +48,7 @@ fn one(observed: &Observed, planned: &Object) -> Schedule {
         made: live.and_then(revision_of) == Some(wanted.as_str()),
         last: match refused::of_job(observed, &planned.name, &wanted) {
             Some(refused) => Some(vec![refused]),
-            None => last(&observed.pods, &wanted),
+            None => last(service, &observed.pods, &wanted),
         },
         success: success.map(|it| it.0.to_string()),
         revision: wanted,
@@ -61,13 +61,13 @@ fn revision_of(cron_job: &CronJob) -> Option<&str> {
 }
 
 /// What the newest pod says that has an end, or a reason why it does not start. One that is on its way says nothing of the last run.
-fn last(pods: &[Pod], wanted: &str) -> Option<Vec<Failure>> {
+fn last(service: &WasmService, pods: &[Pod], wanted: &str) -> Option<Vec<Failure>> {
     let of_wanted = pods.iter().filter(|pod| {
         revision(Some(&pod.metadata)) == Some(wanted) && pod.metadata.deletion_timestamp.is_none()
     });
     let told = of_wanted.filter_map(|pod| {
         let status = pod.status.as_ref()?;
-        let mut failures = of_pod(pod);
+        let mut failures = of_pod(service, pod);
         match status.phase.as_deref() {
             Some("Succeeded") => failures.clear(),
             // The node took it away: no container says why.
@@ -80,7 +80,7 @@ fn last(pods: &[Pod], wanted: &str) -> Option<Vec<Failure>> {
                     .join(": "),
                 kind: None,
                 ran: true,
-                refused: false,
+                cause: Cause::Pod,
             }),
             _ if failures.is_empty() => return None,
             _ => {}

@@ -4,11 +4,11 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::batch::v1::Job;
 use shoal_api::pod::StartErrorKind;
-use shoal_api::{WasmService, WasmServiceStatus, labels};
+use shoal_api::{WasmService, WasmServiceStatus, divided_stores, labels};
 
 use crate::artifacts::Artifacts;
 use crate::conditions::{Reason, Refusal, Said, State, Type, condition, said};
-use crate::parts::{deploys, schedules, serves};
+use crate::parts::{deployed, deploys, schedules, serves};
 use crate::pod::revision;
 use crate::runs::Schedule;
 use crate::verdict::{Failure, failures};
@@ -29,9 +29,9 @@ pub(crate) fn of(
     let wanted = objects.and_then(wanted);
     let mut failures = wanted
         .as_deref()
-        .map_or(Vec::new(), |it| failures(&observed.pods, it));
+        .map_or(Vec::new(), |it| failures(service, &observed.pods, it));
     failures.extend(wanted.as_deref().and_then(|it| refused(service, observed, it)));
-    let schedules = objects.map_or(Vec::new(), |it| runs::of(observed, it));
+    let schedules = objects.map_or(Vec::new(), |it| runs::of(service, observed, it));
     let progress = progress(service, observed, wanted.as_deref(), &failures, &schedules);
     let failed = artifacts.failures();
     let replicas = observed
@@ -62,6 +62,7 @@ pub(crate) fn of(
     let ready = ready.unwrap_or_else(|| progress.clone());
     let done = ready.state == State::True;
 
+    let consistent = consistent(service, observed).map(|it| (Type::StoresConsistent, it));
     let said = [
         (Type::Accepted, accepted),
         (Type::ArtifactsResolved, resolved),
@@ -73,6 +74,7 @@ pub(crate) fn of(
     let generation = service.metadata.generation;
     let conditions = said
         .into_iter()
+        .chain(consistent)
         .map(|(type_, said)| condition(type_, said, &before.conditions, generation, &observed.now));
     WasmServiceStatus {
         observed_generation: generation,
@@ -190,6 +192,25 @@ fn available(service: &WasmService, observed: &Observed, replicas: Option<&Deplo
         },
         (true, _) => said(State::True, Reason::PodsReady, ""),
     }
+}
+
+/// Whether all replicas have the same stores. None where nothing is kept in memory.
+fn consistent(service: &WasmService, observed: &Observed) -> Option<Said> {
+    let deployed = deploys(service).then(|| deployed(service))?;
+    // As if there were two.
+    if divided_stores(&deployed, 2).is_empty() {
+        return None;
+    }
+    let deployment = observed.workload.deployment.as_ref();
+    let now = deployment.and_then(|it| it.spec.as_ref()?.replicas).unwrap_or(1);
+    let scaling = &service.spec.scaling;
+    let most = scaling.max_replicas.unwrap_or(scaling.min_replicas);
+    let divided = divided_stores(&deployed, most.max(now.unsigned_abs()));
+    let texts: Vec<_> = divided.iter().map(ToString::to_string).collect();
+    Some(match texts.as_slice() {
+        [] => said(State::True, Reason::OneReplica, ""),
+        texts => said(State::False, Reason::MemoryPerReplica, texts.join("; ")),
+    })
 }
 
 /// How far the revision that should run has come.

@@ -288,6 +288,30 @@ fn a_quota_that_refuses_pods_is_said_in_its_words() {
 }
 
 #[test]
+fn a_store_in_memory_behind_several_replicas_is_said() {
+    let mut several = service(SHOP);
+    let first = plan(&several, &resolved(&several), &Options::default());
+    is(&first, Type::StoresConsistent, "False", "MemoryPerReplica");
+    let message = condition(&first, Type::StoresConsistent).message;
+    let words =
+        "spec.stores[0].memory: store carts is in memory, and each of 5 replicas has contents of its own";
+    assert!(message.starts_with(words), "{message}");
+    several.spec.scaling = shoal_api::Scaling::default();
+    let mut observed = resolved(&several);
+    let one = plan(&several, &observed, &Options::default());
+    is(&one, Type::StoresConsistent, "True", "OneReplica");
+    // Somebody else has made two of it.
+    let mut deployment = rolled_out(&one);
+    deployment.spec.as_mut().unwrap().replicas = Some(2);
+    observed.workload.deployment = Some(deployment);
+    let two = plan(&several, &observed, &Options::default());
+    is(&two, Type::StoresConsistent, "False", "MemoryPerReplica");
+    let none = plan(&service(GREETER), &observed, &Options::default());
+    let mut conditions = none.status.conditions.iter();
+    assert!(conditions.all(|it| it.type_ != Type::StoresConsistent.name()));
+}
+
+#[test]
 fn a_job_without_a_pod_says_who_refused_it() {
     let service = service("components: [{name: main, image: 'registry.example/report:1'}]");
     let mut observed = resolved(&service);

@@ -2,8 +2,10 @@
 //! may run, and kubelet keeps their answer in the pod's status.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use shoal_api::WasmService;
 use shoal_api::pod::{NEVER_RAN, StartError, StartErrorKind};
 
+use crate::injected;
 use crate::pod::revision;
 
 /// Why a container does not run.
@@ -15,8 +17,19 @@ pub(crate) struct Failure {
     pub(crate) kind: Option<StartErrorKind>,
     /// Whether it ran, and failed then.
     pub(crate) ran: bool,
-    /// Whether the pod was not let be made, so that there is none.
-    pub(crate) refused: bool,
+    /// What it is about.
+    pub(crate) cause: Cause,
+}
+
+/// What a failure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A pod, or a component in it.
+    Pod,
+    /// A pod that was not let be made.
+    Refused,
+    /// A container that is no component.
+    Injected,
 }
 
 /// Reasons to wait that are no failure.
@@ -26,13 +39,13 @@ const WELL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 const NOT_RUN: [&str; 3] = [NEVER_RAN, "ContainerCannotRun", "ContainerStatusUnknown"];
 
 /// The failures of the pods of that revision, each once.
-pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
+pub(crate) fn failures(service: &WasmService, pods: &[Pod], current: &str) -> Vec<Failure> {
     let of_current = |pod: &&Pod| {
         revision(Some(&pod.metadata)) == Some(current) && pod.metadata.deletion_timestamp.is_none()
     };
     let mut found: Vec<Failure> = Vec::new();
     for pod in pods.iter().filter(of_current) {
-        for failure in of_pod(pod) {
+        for failure in of_pod(service, pod) {
             if !found.contains(&failure) {
                 found.push(failure);
             }
@@ -42,7 +55,7 @@ pub(crate) fn failures(pods: &[Pod], current: &str) -> Vec<Failure> {
 }
 
 /// The failures of a pod.
-pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
+pub(crate) fn of_pod(service: &WasmService, pod: &Pod) -> Vec<Failure> {
     let Some(status) = &pod.status else {
         return Vec::new();
     };
@@ -56,11 +69,15 @@ pub(crate) fn of_pod(pod: &Pod) -> Vec<Failure> {
         ),
         kind: None,
         ran: false,
-        refused: false,
+        cause: Cause::Pod,
     });
     let all = [&status.init_container_statuses, &status.container_statuses];
-    let containers = all.into_iter().flatten().flatten().filter_map(of_container);
-    unschedulable.into_iter().chain(containers).collect()
+    let containers = all.into_iter().flatten().flatten();
+    let components = containers.filter(|it| !injected::is_injected(service, it));
+    let mut found = injected::of_pod(service, pod);
+    found.extend(unschedulable);
+    found.extend(components.filter_map(of_container));
+    found
 }
 
 fn of_container(container: &ContainerStatus) -> Option<Failure> {
@@ -95,7 +112,7 @@ fn of_container(container: &ContainerStatus) -> Option<Failure> {
         text: format!("component {}: {text}", container.name),
         kind: said.map(|it| it.kind),
         ran,
-        refused: false,
+        cause: Cause::Pod,
     })
 }
 
