@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{IMPORTS, KEY, LABEL, MOUNT_PATH, REDIS_URL, STORE_NAME, SUBDOMAIN};
-use crate::{Duration, Ports, rules};
+use crate::{Duration, Ports, TlsRule, rules};
 
 /// What a component may do beyond computing. Absent means denied; a component that is linked into another inherits
 /// none of its grants.
@@ -96,6 +96,10 @@ pub struct NetworkGrant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub outbound: Vec<OutboundRule>,
+    /// How HTTPS is spoken with some hosts: private certificate authorities, client certificates. It grants no connection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub tls: Vec<TlsRule>,
 }
 
 /// A destination: a host, ports and protocols.

@@ -27,6 +27,7 @@ mod secret;
 mod service;
 mod status;
 mod template;
+mod tls;
 mod trigger;
 mod unsupported;
 pub mod validate;
@@ -47,6 +48,7 @@ pub use secret::{Redacted, Secret};
 pub use service::{Component, ImagePullPolicy, Link, WasmService, WasmServiceSpec};
 pub use status::{ComponentStatus, WasmServiceStatus};
 pub use template::{PodMetadata, PodScheduling, PodTemplate};
+pub use tls::{CertificateAuthorities, ClientCertificate, TLS_CERTIFICATE, TLS_KEY, TlsRule};
 pub use trigger::{
     ConcurrencyPolicy, HttpTrigger, MemoryStore, PathType, PersistentStore, RedisStore, RedisStream,
     RedisTrigger, ScheduleTrigger, Store, Trigger,

@@ -1,7 +1,7 @@
 //! Which keys of Secrets and ConfigMaps a service reads. Who reads them, and when, is not decided here.
 
 use crate::redis::servers;
-use crate::{Component, KeyRef, ValueSource, WasmServiceSpec};
+use crate::{Component, KeyRef, TlsRule, ValueSource, WasmServiceSpec};
 
 /// What a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,19 +25,17 @@ impl ValueSource {
 
 /// The keys that a component's grants are read from, with those of the stores that it is granted and of the triggers that call it; its
 /// variables, which kubelet knows how to read, are left out. A key may come several times.
-pub fn references<'a>(
-    component: &'a Component,
-    spec: &'a WasmServiceSpec,
-) -> Vec<(ReferenceKind, &'a KeyRef)> {
+pub fn references(component: &Component, spec: &WasmServiceSpec) -> Vec<(ReferenceKind, KeyRef)> {
     let config = component.capabilities.config.iter();
     let config = config.filter_map(|it| it.value_from.as_ref());
     let redis = servers(component, spec).into_iter();
     let redis = redis.flat_map(|it| [it.url_from, it.authorities_from]).flatten();
     let secrets = component.capabilities.secrets.iter();
     let secrets = secrets.map(|it| (ReferenceKind::Secret, &it.secret_key_ref));
-    config
-        .chain(redis)
-        .filter_map(ValueSource::key)
-        .chain(secrets)
+    let named = config.chain(redis).filter_map(ValueSource::key).chain(secrets);
+    let tls = component.capabilities.network.iter().flat_map(|it| &it.tls);
+    named
+        .map(|(kind, key)| (kind, key.clone()))
+        .chain(tls.flat_map(TlsRule::references))
         .collect()
 }

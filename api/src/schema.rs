@@ -23,6 +23,9 @@ pub(crate) const KEY: &str = "^[-._a-zA-Z0-9]+$";
 /// A name under which a component opens a store: as [`KEY`], or empty.
 pub(crate) const STORE_NAME: &str = "^[-._a-zA-Z0-9]*$";
 
+/// A host as rules write it. `shoal-network` reads it.
+pub(crate) const HOSTS: &str = "^[-*.:/0-9a-z]+$";
+
 /// A WIT interface, with its version if it has one.
 pub(crate) const INTERFACE: &str =
     "^[a-zA-Z][-a-zA-Z0-9]*(:[a-zA-Z][-a-zA-Z0-9]*)+(/[a-zA-Z][-a-zA-Z0-9]*)+(@[0-9][-+.0-9A-Za-z]*)?$";

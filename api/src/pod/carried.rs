@@ -44,7 +44,7 @@ pub fn carried(component: &Component, spec: &WasmServiceSpec) -> Vec<EnvVar> {
     let carried = references(component, spec);
     let variables = carried
         .into_iter()
-        .map(|(kind, at)| (variable_name(kind, &at.name, &at.key), (kind, at.clone())));
+        .map(|(kind, at)| (variable_name(kind, &at.name, &at.key), (kind, at)));
     // Each once, and in an order that does not depend on who refers to it.
     let variables: BTreeMap<_, _> = variables.collect();
     let variables = variables.into_iter();

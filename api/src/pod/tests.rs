@@ -55,6 +55,25 @@ fn the_containers_own_annotation_goes_before_the_pods() {
 }
 
 #[test]
+fn certificates_come_as_variables() {
+    let text = "{network: {tls: [\
+                {hosts: [a.example], ca: {valueFrom: {configMapKeyRef: {name: corp, key: ca.crt}}}}, \
+                {hosts: [b.example], ca: {value: PEM}, clientCertificate: {secretName: own}}]}}";
+    let read = program(&container(), &annotations(&[(CAPABILITIES, text)])).unwrap();
+    let carried = carried(&read.component, &WasmServiceSpec::default());
+    let names: Vec<_> = carried.into_iter().map(|it| it.name).collect();
+    assert_eq!(
+        names,
+        [
+            "shoal.dev.config-map.corp..ca.crt",
+            "shoal.dev.secret.own..tls.crt",
+            "shoal.dev.secret.own..tls.key"
+        ]
+    );
+    assert!(unsupported(&read.component).is_empty());
+}
+
+#[test]
 fn values_of_other_objects_come_as_variables_and_are_none() {
     let text = "{secrets: [{name: a, secretKeyRef: {name: b.c, key: .d}}], config: [{name: plain, value: b}, \
                 {name: d, valueFrom: {configMapKeyRef: {name: e, key: f}}}, \

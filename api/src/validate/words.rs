@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::suggest::closest;
 use crate::problem::{Path, Problem};
 use crate::schema::{
-    CRON, ENV_NAME, HTTP_PATH, IMAGE, INTERFACE, KEY, LABEL, MOUNT_PATH, REDIS_URL, SUBDOMAIN, TIME_ZONE,
+    CRON, ENV_NAME, HOSTS, HTTP_PATH, IMAGE, INTERFACE, KEY, LABEL, MOUNT_PATH, REDIS_URL, SUBDOMAIN,
+    TIME_ZONE,
 };
 use crate::{Duration, Ports, Quantity};
 
@@ -130,6 +131,7 @@ fn described(pattern: &str) -> Option<&'static str> {
     Some(match pattern {
         LABEL => "lower-case letters, digits and '-', starting and ending with a letter or digit",
         SUBDOMAIN => "lower-case letters, digits, '-' and '.', starting and ending with a letter or digit",
+        HOSTS => "a host: a name, *.name, *, an IP address, or a range such as 10.0.0.0/8",
         KEY => "letters, digits, '-', '_' and '.'",
         INTERFACE => "an interface as namespace:package/interface, such as acme:auth/check",
         CRON => "five fields (minute, hour, day of month, month, day of week), such as \"*/5 * * * *\"",

@@ -101,6 +101,7 @@ pub(crate) fn network(allow: &[Allow], private: bool) -> Capabilities {
     Capabilities {
         network: (!allow.is_empty()).then(|| NetworkGrant {
             outbound: destinations.collect(),
+            ..NetworkGrant::default()
         }),
         ..Capabilities::default()
     }

@@ -39,7 +39,9 @@ pub use grants::{Grants, GrantsBuilder};
 pub use link::{Import, link};
 pub use logs::{Hold, Line, LogSink, RequestId, Room, Stream};
 pub use messaging::{Channel, Sending};
-pub use network::{Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions};
+pub use network::{
+    ClientCertificate, Dialer, LocalDialer, Neighbour, Neighbours, NetworkOptions, PemProblem, Tls, TlsError,
+};
 pub use preview1::link_module;
 pub use shoal_admission::{
     Denied, Grant, Inadmissible, Origin, Reason, Refusal, admit, admit_parts, link as link_entry, patterns,

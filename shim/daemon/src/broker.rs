@@ -226,7 +226,11 @@ fn policy(program: &Program) -> io::Result<Policy> {
     if grant.is_none() && rules.is_empty() {
         return Err(denied("capabilities.network is not granted".to_owned()));
     }
-    Policy::new(&NetworkGrant { outbound: rules }).map_err(io::Error::other)
+    Policy::new(&NetworkGrant {
+        outbound: rules,
+        ..NetworkGrant::default()
+    })
+    .map_err(io::Error::other)
 }
 
 /// More than may be waited for at once.

@@ -7,7 +7,7 @@ use super::outbound::Outbound;
 use super::pool::Origin;
 use super::protocol::Protocol;
 use super::target::Target;
-use super::upload::Upload;
+use super::upload::{SETTLE, Upload};
 use super::{neighbours, tls};
 use crate::CallContext;
 use http::header::TE;
@@ -64,13 +64,13 @@ async fn exchange(
     let permit = outbound.permit()?;
     // Each request is allowed or not on its own, whether or not there is a connection already.
     outbound.allowed(&target.host, Some((target.port, shoal_api::Protocol::Tcp)))?;
-    let request = upload.settle(request).await?;
+    let request = upload.settle(request, SETTLE).await?;
     let route = Route {
         outbound,
         target,
+        upload,
         origin: Origin::from(target),
         protocol: Protocol::of(&request, target),
-        alone: upload.is_spoiled(),
         connect: options.connect_timeout.unwrap_or(PATIENCE),
         first_byte,
     };
@@ -92,10 +92,9 @@ async fn exchange(
 struct Route<'a> {
     outbound: &'a Arc<Outbound>,
     target: &'a Target,
+    upload: &'a Upload,
     origin: Origin,
     protocol: Protocol,
-    /// Over HTTP/1.1, the request ends its connection, and might not be repeated: it gets a new one.
-    alone: bool,
     connect: Duration,
     first_byte: Duration,
 }
@@ -125,12 +124,15 @@ impl Route<'_> {
         if let Some(shared) = opened.share() {
             self.outbound.pool().put(self.origin.clone(), shared);
         }
+        // Until now the guest had more time to end a body that is likely empty.
+        let request = self.upload.settle(request, Duration::ZERO).await?;
         let sent = self.send_over(opened, request).await;
         sent.map_err(|unanswered| unanswered.fault)
     }
 
     fn kept(&self) -> Option<Connection> {
-        let protocol = match (self.alone, self.protocol) {
+        let protocol = match (self.upload.is_spoiled(), self.protocol) {
+            // Over HTTP/1.1 the request ends its connection, and might not be repeated: it gets a new one.
             (true, Protocol::Http1) => return None,
             // Requests that share a connection of HTTP/2 are told apart.
             (true, _) => Protocol::Http2,
@@ -161,7 +163,7 @@ impl Route<'_> {
                 Protocol::Http1 | Protocol::Negotiated => Connection::http1(stream).await,
             };
         }
-        let stream = tls::connect(self.outbound.tls().config(self.protocol), host, stream).await?;
+        let stream = tls::connect(self.outbound.tls().config(host, self.protocol), host, stream).await?;
         match (tls::is_http2(&stream), self.protocol) {
             (true, _) => Connection::http2(stream).await,
             (false, Protocol::Http2) => Err(Fault::NoHttp2),

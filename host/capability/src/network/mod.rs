@@ -26,6 +26,7 @@ mod upload;
 
 pub use dialer::{Dialer, LocalDialer};
 pub use neighbours::{Neighbour, Neighbours};
+pub use tls::{ClientCertificate, PemProblem, Tls, TlsError};
 
 pub(crate) use hooks::Hooks;
 pub(crate) use lookup::Names;
@@ -49,8 +50,8 @@ pub struct NetworkOptions {
     pub connections: u32,
     /// Services in this process, which are asked without a connection.
     pub neighbours: Option<Arc<dyn Neighbours>>,
-    /// Certificate authorities that outgoing HTTPS trusts; none means those that browsers trust.
-    pub roots: Option<rustls::RootCertStore>,
+    /// How HTTPS is spoken with which hosts.
+    pub tls: Tls,
 }
 
 impl NetworkOptions {
@@ -61,7 +62,7 @@ impl NetworkOptions {
             dialer: Arc::new(LocalDialer),
             connections,
             neighbours: None,
-            roots: None,
+            tls: Tls::default(),
         }
     }
 
@@ -71,9 +72,8 @@ impl NetworkOptions {
             dialer,
             connections,
             neighbours,
-            roots,
+            tls,
         } = self;
-        let tls = roots.map_or_else(tls::Client::public, tls::Client::new);
         Network {
             policy,
             dialer,

@@ -3,7 +3,7 @@
 //! between question and connection (DNS rebinding) gains nothing.
 
 use super::pool::Pool;
-use super::tls;
+use super::tls::Tls;
 use super::{Dialer, Neighbour, Neighbours};
 use crate::RequestId;
 use crate::report::Report;
@@ -26,7 +26,7 @@ pub(crate) struct Network {
     /// `limits.outboundConnections`
     pub(crate) connections: u32,
     pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
-    pub(crate) tls: tls::Client,
+    pub(crate) tls: Tls,
     pub(crate) pool: Pool,
     pub(crate) report: Arc<Report>,
 }
@@ -89,7 +89,7 @@ impl Outbound {
         }
     }
 
-    pub(super) fn tls(&self) -> &tls::Client {
+    pub(super) fn tls(&self) -> &Tls {
         &self.network.tls
     }
 

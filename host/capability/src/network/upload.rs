@@ -24,7 +24,7 @@ const DISCARDED: u64 = 1 << 20;
 
 /// How long a request of a method that has no content waits for the guest to say that it has none. Guests send a request first, and
 /// finish its empty body right after it. With the body still open it would go out in chunks, which many servers don't expect of a GET.
-const SETTLE: Duration = Duration::from_millis(5);
+pub(super) const SETTLE: Duration = Duration::from_millis(5);
 
 /// Our end of a body that is being sent.
 pub(super) struct Upload {
@@ -104,16 +104,21 @@ impl Upload {
     }
 
     /// Gives the guest a moment to end a body that is likely empty. Returns the request without a body if it did.
-    pub(super) async fn settle(&self, request: Request<WasiBody>) -> Result<Request<WasiBody>, Fault> {
+    pub(super) async fn settle(
+        &self,
+        request: Request<WasiBody>,
+        moment: Duration,
+    ) -> Result<Request<WasiBody>, Fault> {
         if self.may_be_none && !self.lock().ended {
             // Without an answer in time, the body goes out as the guest writes it.
-            let _ = timeout(SETTLE, poll_fn(|context| self.lock().poll_first(context))).await;
+            let _ = timeout(moment, poll_fn(|context| self.lock().poll_first(context))).await;
         }
         if let Some(error) = self.error() {
             return Err(Fault::Body(error));
         }
         let mut state = self.lock();
         if state.ended && state.first.is_none() && state.written == 0 {
+            state.spoiled = false;
             drop(state);
             let none = Empty::new().map_err(|never| match never {}).boxed_unsync();
             return Ok(request.map(|_| none));

@@ -13,6 +13,7 @@ fn rule(host: &str, ports: &[u16]) -> OutboundRule {
 fn policy(rules: &[OutboundRule]) -> Policy {
     Policy::new(&NetworkGrant {
         outbound: rules.to_vec(),
+        ..NetworkGrant::default()
     })
     .expect("good rules")
 }
@@ -279,6 +280,7 @@ fn a_range_of_ports_grants_each_in_it() {
     };
     let grant = NetworkGrant {
         outbound: vec![backwards],
+        ..NetworkGrant::default()
     };
     assert_eq!(
         Policy::new(&grant).expect_err("no port").to_string(),
@@ -348,6 +350,7 @@ fn bad_hosts_are_refused_by_their_place() {
     ] {
         let grant = NetworkGrant {
             outbound: vec![rule("ok.example", &[1]), rule(host, &[1])],
+            ..NetworkGrant::default()
         };
         let error = Policy::new(&grant).expect_err(host).to_string();
         assert!(
@@ -358,6 +361,7 @@ fn bad_hosts_are_refused_by_their_place() {
     for host in ["224.0.0.1", "0.0.0.0", "255.255.255.255", "ff02::/16", "::"] {
         let error = Policy::new(&NetworkGrant {
             outbound: vec![rule(host, &[1])],
+            ..NetworkGrant::default()
         })
         .expect_err(host)
         .to_string();

@@ -6,6 +6,7 @@ use crate::assembly::fields::Fields;
 use crate::assembly::outside::{Output, Outside};
 use crate::assembly::redis::{Clients, Servers};
 use crate::assembly::stores::{self, Opener, Stores};
+use crate::assembly::tls;
 use crate::assembly::triggers::{self, Called, Planned};
 use crate::assembly::values::{self, Objects};
 use crate::{ServiceError, ServiceId};
@@ -137,7 +138,7 @@ impl Shared {
             mounts: outside.mounts(place, component).await?,
             stdio,
             stores: stores::granted(component, stores),
-            network: network(group, place, component)?,
+            network: network(group, place, described, problems)?,
             ..GrantsBuilder::default()
         };
         if let Some(clocks) = &component.capabilities.clocks {
@@ -159,8 +160,10 @@ impl Shared {
 fn network(
     group: &Group<'_>,
     place: usize,
-    component: &Component,
+    described: &Described<'_>,
+    problems: &mut Vec<Problem>,
 ) -> Result<Option<NetworkOptions>, ServiceError> {
+    let component = described.component;
     let granted = &component.capabilities;
     // What is never used may be imported without a grant: it is there, and leads nowhere.
     let nowhere = (!granted.unused_imports.is_empty()).then(NetworkGrant::default);
@@ -174,6 +177,12 @@ fn network(
     Ok(Some(NetworkOptions {
         dialer: group.outside.dialer(place),
         neighbours: group.outside.neighbours(),
+        tls: tls::granted(
+            component,
+            &group.fields.component(place),
+            described.objects,
+            problems,
+        ),
         ..NetworkOptions::local(policy, component.limits.outbound_connections)
     }))
 }

@@ -20,6 +20,7 @@ pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod stores;
 pub(crate) mod supply;
+pub(crate) mod tls;
 pub(crate) mod triggers;
 pub(crate) mod values;
 pub(crate) mod volumes;

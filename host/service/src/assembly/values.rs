@@ -85,7 +85,7 @@ impl Objects {
     }
 
     /// The value that a reference names. None where it is missing and may be.
-    fn read(
+    pub(crate) fn read(
         &self,
         from: ReferenceKind,
         name: &str,

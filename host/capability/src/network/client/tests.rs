@@ -1,6 +1,6 @@
 //! Requests over real connections on loopback, to servers that behave, and to servers that do not.
 
-use super::super::{Network, NetworkOptions, Policy};
+use super::super::{Network, NetworkOptions, Policy, Tls};
 use super::*;
 use crate::RequestId;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 mod http2;
 mod reuse;
+mod secure;
 mod trace;
 
 /// A server that answers each request with the same bytes, then closes the connection if `close`.
@@ -36,16 +37,20 @@ async fn server(answer: &'static [u8], close: bool) -> SocketAddr {
 }
 
 /// What a component may reach that is granted one host.
-fn network(host: &str, port: u16, connections: u32, roots: Option<rustls::RootCertStore>) -> Arc<Network> {
+fn network(host: &str, port: u16, connections: u32, tls: Tls) -> Arc<Network> {
     let rule = OutboundRule {
         host: host.to_owned(),
         ports: vec![port.into()],
         allow_private: true,
         ..OutboundRule::default()
     };
-    let policy = Policy::new(&NetworkGrant { outbound: vec![rule] }).expect("a rule");
+    let policy = Policy::new(&NetworkGrant {
+        outbound: vec![rule],
+        ..NetworkGrant::default()
+    })
+    .expect("a rule");
     let options = NetworkOptions {
-        roots,
+        tls,
         ..NetworkOptions::local(policy, connections)
     };
     Arc::new(options.build(Arc::new(crate::report::Report::new("test/web"))))
@@ -55,17 +60,12 @@ fn instance(network: &Arc<Network>) -> Arc<Outbound> {
     Arc::new(Outbound::new(Arc::clone(network), RequestId(1)))
 }
 
-fn outbound_with(
-    host: &str,
-    port: u16,
-    connections: u32,
-    roots: Option<rustls::RootCertStore>,
-) -> Arc<Outbound> {
-    instance(&network(host, port, connections, roots))
+fn outbound_with(host: &str, port: u16, connections: u32, tls: Tls) -> Arc<Outbound> {
+    instance(&network(host, port, connections, tls))
 }
 
 fn outbound(address: SocketAddr) -> Arc<Outbound> {
-    outbound_with(&address.ip().to_string(), address.port(), 2, None)
+    outbound_with(&address.ip().to_string(), address.port(), 2, Tls::default())
 }
 
 fn get(uri: &str) -> Request<WasiBody> {
@@ -147,7 +147,7 @@ async fn the_head_is_what_an_origin_server_expects_and_the_body_is_sent() {
 #[tokio::test]
 async fn what_is_not_granted_is_denied_before_anything_is_sent() {
     let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
-    let other = outbound_with("127.0.0.2", address.port(), 2, None);
+    let other = outbound_with("127.0.0.2", address.port(), 2, Tls::default());
     let denied = send(
         other,
         get(&format!("http://{address}/")),
@@ -221,7 +221,7 @@ async fn open_answers_count_as_connections() {
         panic!("two are allowed")
     };
     assert_eq!(reading.await.expect("a body"), b"hello");
-    let one = outbound_with("127.0.0.1", address.port(), 1, None);
+    let one = outbound_with("127.0.0.1", address.port(), 1, Tls::default());
     let held = send(one.clone(), get(&uri), None, CallContext::default())
         .await
         .expect("an address needs no question");
@@ -307,75 +307,4 @@ async fn a_refused_connection_is_told_as_such() {
     .await
     .err();
     assert!(matches!(error, Some(Error::ConnectionRefused)), "{error:?}");
-}
-
-#[tokio::test]
-async fn https_checks_who_answers() {
-    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let certificate = key.cert.der().clone();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).expect("a key");
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], private)
-        .expect("a server");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        while let Ok((connection, _)) = listener.accept().await {
-            let Ok(mut connection) = acceptor.accept(connection).await else {
-                continue;
-            };
-            let mut head = [0; 4096];
-            let _ = connection.read(&mut head).await;
-            let _ = connection
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret")
-                .await;
-            let _ = connection.shutdown().await;
-        }
-    });
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate).expect("a root");
-
-    let trusting = outbound_with("localhost", port, 2, Some(roots.clone()));
-    let sent = send(
-        trusting,
-        get(&format!("https://localhost:{port}/")),
-        None,
-        CallContext::default(),
-    )
-    .await
-    .expect("sent");
-    assert_eq!(read(sent).await.expect("a body"), b"secret");
-
-    let public = outbound_with("localhost", port, 2, None);
-    let error = send(
-        public,
-        get(&format!("https://localhost:{port}/")),
-        None,
-        CallContext::default(),
-    )
-    .await
-    .err();
-    assert!(
-        matches!(error, Some(Error::TlsCertificateError)),
-        "nobody vouches for it: {error:?}"
-    );
-
-    let other_name = outbound_with("127.0.0.1", port, 2, Some(roots));
-    let error = send(
-        other_name,
-        get(&format!("https://127.0.0.1:{port}/")),
-        None,
-        CallContext::default(),
-    )
-    .await
-    .err();
-    assert!(
-        matches!(error, Some(Error::TlsCertificateError)),
-        "it is not who it should be: {error:?}"
-    );
 }

@@ -1,6 +1,6 @@
 //! What an instance may learn, where it may connect, how often: against a dialer that answers from a table and counts.
 
-use super::super::NetworkOptions;
+use super::super::{NetworkOptions, Tls};
 use super::*;
 use async_trait::async_trait;
 use shoal_api::{NetworkGrant, OutboundRule};
@@ -51,6 +51,7 @@ fn rule(host: &str, ports: &[u16]) -> OutboundRule {
 fn outbound(table: &Arc<Table>, rules: &[OutboundRule], connections: u32) -> Arc<Outbound> {
     let policy = Policy::new(&NetworkGrant {
         outbound: rules.to_vec(),
+        ..NetworkGrant::default()
     })
     .expect("rules");
     let options = NetworkOptions {
@@ -58,7 +59,7 @@ fn outbound(table: &Arc<Table>, rules: &[OutboundRule], connections: u32) -> Arc
         dialer: Arc::clone(table) as _,
         connections,
         neighbours: None,
-        roots: None,
+        tls: Tls::default(),
     };
     Arc::new(Outbound::new(
         Arc::new(options.build(Arc::new(crate::report::Report::new("test/web")))),
@@ -258,6 +259,7 @@ async fn the_local_dialer_resolves_and_connects() {
     };
     let policy = Policy::new(&NetworkGrant {
         outbound: vec![allowed],
+        ..NetworkGrant::default()
     })
     .expect("rules");
     let network = NetworkOptions::local(policy, 1).build(Arc::new(crate::report::Report::new("test/web")));

@@ -23,7 +23,11 @@ impl Sockets for State {
 }
 
 fn store(rules: Vec<OutboundRule>, connections: u32) -> Store<State> {
-    let policy = Policy::new(&NetworkGrant { outbound: rules }).expect("rules");
+    let policy = Policy::new(&NetworkGrant {
+        outbound: rules,
+        ..NetworkGrant::default()
+    })
+    .expect("rules");
     let network = Some(NetworkOptions::local(policy, connections));
     let grants = GrantsBuilder {
         network,

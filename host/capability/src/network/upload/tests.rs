@@ -27,7 +27,7 @@ fn data(text: &'static str) -> Result<Frame<Bytes>, Error> {
 async fn a_guest_that_ends_its_body_right_away_has_sent_none() {
     let (get, mut guest) = request(Method::GET, None);
     let (get, upload) = Upload::of(get);
-    let (settled, ()) = futures::join!(upload.settle(get), async {
+    let (settled, ()) = futures::join!(upload.settle(get, SETTLE), async {
         guest.send(data("")).await.expect("taken");
         guest.disconnect();
     });
@@ -36,7 +36,7 @@ async fn a_guest_that_ends_its_body_right_away_has_sent_none() {
     let (get, mut guest) = request(Method::GET, None);
     let (get, upload) = Upload::of(get);
     guest.send(data("some")).await.expect("taken");
-    let body = upload.settle(get).await.expect("no fault").into_body();
+    let body = upload.settle(get, SETTLE).await.expect("no fault").into_body();
     assert!(!body.is_end_stream());
     guest.disconnect();
     assert_eq!(body.collect().await.expect("a body").to_bytes(), "some");
@@ -46,7 +46,7 @@ async fn a_guest_that_ends_its_body_right_away_has_sent_none() {
 async fn a_body_that_stays_open_is_sent_as_it_is_written() {
     let (get, mut guest) = request(Method::GET, None);
     let (get, upload) = Upload::of(get);
-    let mut body = upload.settle(get).await.expect("no fault").into_body();
+    let mut body = upload.settle(get, SETTLE).await.expect("no fault").into_body();
     assert!(!body.is_end_stream());
     guest.send(data("late")).await.expect("taken");
     let frame = body.frame().await.expect("a frame").expect("data");

@@ -81,7 +81,7 @@ async fn requests_one_after_the_other_share_a_connection() {
         (&[CHUNKS; 10], 200),
     ] {
         let (address, connections) = scripted(script).await;
-        let network = network("127.0.0.1", address.port(), 1, None);
+        let network = network("127.0.0.1", address.port(), 1, Tls::default());
         let uri = format!("http://{address}/");
         for _ in 0..5 {
             let one = instance(&network);
@@ -125,7 +125,7 @@ async fn answers_that_are_not_read_end_their_connection() {
 #[tokio::test]
 async fn a_kept_connection_is_for_those_who_may_connect() {
     let (address, connections) = scripted(&[ANSWER; 10]).await;
-    let network = network("localhost", address.port(), 2, None);
+    let network = network("localhost", address.port(), 2, Tls::default());
     let first = instance(&network);
     let names = first.clone().resolve("localhost".to_owned()).await;
     assert!(names.expect("granted").contains(&address.ip()));
@@ -224,7 +224,7 @@ async fn a_connection_is_kept_once_the_request_is_sent_too() {
     const SCRIPT: &[Step] = &[ANSWER, Step::Until("last\r\n0\r\n\r\n"), ANSWER];
     for (whole, needed) in [(true, 1), (false, 2)] {
         let (address, connections) = scripted(SCRIPT).await;
-        let network = network("127.0.0.1", address.port(), 1, None);
+        let network = network("127.0.0.1", address.port(), 1, Tls::default());
         let uri = format!("http://{address}/");
         answered_early(&instance(&network), &uri, whole).await;
         assert_eq!(
