@@ -265,7 +265,7 @@ fn a_quota_that_refuses_pods_is_said_in_its_words() {
     let refused = plan(&service, &observed, &Options::default());
     is(&refused, Type::Ready, "False", "PodsRefused");
     is(&refused, Type::CapabilitiesGranted, "Unknown", "Pending");
-    let message = condition_message(&refused);
+    let message = condition(&refused, Type::Ready).message;
     assert!(
         message.starts_with(&format!("a pod was refused: {words}; ")),
         "{message}"
@@ -280,7 +280,7 @@ fn a_quota_that_refuses_pods_is_said_in_its_words() {
     )];
     let failing = plan(&service, &observed, &Options::default());
     is(&failing, Type::Ready, "False", "PodsFailing");
-    let message = condition_message(&failing);
+    let message = condition(&failing, Type::Ready).message;
     assert!(
         message.contains("no route") && message.contains("exceeded quota"),
         "{message}"
@@ -331,7 +331,7 @@ fn a_job_without_a_pod_says_who_refused_it() {
     observed.workload.jobs = vec![serde_json::from_value(job.clone()).unwrap()];
     let refused = plan(&service, &observed, &Options::default());
     is(&refused, Type::Ready, "False", "PodsRefused");
-    let message = condition_message(&refused);
+    let message = condition(&refused, Type::Ready).message;
     assert!(
         message.starts_with("a pod was refused: forbidden: the second; "),
         "{message}"
@@ -345,10 +345,6 @@ fn a_job_without_a_pod_says_who_refused_it() {
     ];
     let made = plan(&service, &observed, &Options::default());
     is(&made, Type::Ready, "False", "Progressing");
-}
-
-fn condition_message(plan: &Plan) -> String {
-    condition(plan, Type::Ready).message
 }
 
 #[test]
