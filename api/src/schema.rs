@@ -1,8 +1,8 @@
 //! Pieces of JSON schema that several types share. What the whole CRD looks like is in `crd.rs`.
 
 use k8s_openapi::api::core::v1::{
-    Affinity, EnvVar, LocalObjectReference, ResourceRequirements, Toleration, TopologySpreadConstraint,
-    Volume,
+    Affinity, EnvFromSource, EnvVar, LocalObjectReference, ResourceRequirements, Toleration,
+    TopologySpreadConstraint, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::Rule;
@@ -78,6 +78,27 @@ pub(crate) fn env(generator: &mut SchemaGenerator) -> Schema {
         ),
     );
     list(item, 256, ENV_NAME, 253)
+}
+
+/// Objects whose keys become variables, likewise.
+pub(crate) fn env_from(_: &mut SchemaGenerator) -> Schema {
+    let mut item = of::<EnvFromSource>();
+    for reference in ["configMapRef", "secretRef"] {
+        let reference = &mut item["properties"][reference];
+        key(reference, "name", SUBDOMAIN, 253);
+        reference["required"] = json!(["name"]);
+    }
+    let message = "an entry of envFrom needs exactly one of configMapRef and secretRef";
+    add_rule(
+        &mut item,
+        &rules::exactly_one(&["configMapRef", "secretRef"], message),
+    );
+    of_value(json!({
+        "type": "array",
+        "items": item,
+        "maxItems": 32,
+        "x-kubernetes-list-type": "atomic",
+    }))
 }
 
 /// Kubernetes' volumes, with bounds on what CEL rules look at.

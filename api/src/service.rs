@@ -1,7 +1,7 @@
 //! `WasmService` itself: its spec, its components and how they are linked. Grants, limits, triggers and status have
 //! files of their own.
 
-use k8s_openapi::api::core::v1::{EnvVar, LocalObjectReference, ResourceRequirements, Volume};
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, LocalObjectReference, ResourceRequirements, Volume};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,12 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::env")]
     pub env: Vec<EnvVar>,
+
+    /// Variables from all keys of ConfigMaps and Secrets, as for a container. Of several with one name the last counts, and `env` before
+    /// all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::env_from")]
+    pub env_from: Vec<EnvFromSource>,
 
     /// Imports that another component or another service provides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

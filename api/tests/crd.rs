@@ -74,6 +74,7 @@ fn the_schema_is_structural_and_bounded() {
             ".spec.volumes[].",
             ".spec.imagePullSecrets[].",
             ".spec.components[].env[].",
+            ".spec.components[].envFrom[].",
             ".spec.components[].resources.",
             ".spec.template.spec.tolerations[].",
             ".spec.template.spec.affinity.",

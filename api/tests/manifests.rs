@@ -171,7 +171,7 @@ fn what_does_not_run_yet_is_named_field_by_field() {
     assert_eq!(
         fields,
         [
-            "spec.components[0].env[3].valueFrom.fieldRef",
+            "spec.components[0].env[5].valueFrom.resourceFieldRef.resource",
             "spec.volumes[2].persistentVolumeClaim",
             "spec.volumes[3].emptyDir.sizeLimit",
         ]

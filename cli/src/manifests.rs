@@ -58,6 +58,17 @@ impl Entry {
         problems
     }
 
+    /// What runs on a cluster in a way that its author may not expect.
+    pub(crate) fn advice(&self) -> Vec<Problem> {
+        let scaling = &self.service.spec.scaling;
+        let most = scaling.max_replicas.unwrap_or(scaling.min_replicas);
+        let mut problems = shoal_api::divided_stores(&self.service, most);
+        for problem in &mut problems {
+            problem.source = Some(self.file.clone());
+        }
+        problems
+    }
+
     /// What is valid but does not run yet.
     pub(crate) fn unsupported(&self) -> Vec<Problem> {
         let mut problems = shoal_api::unsupported(&self.service);

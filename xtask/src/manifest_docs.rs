@@ -22,8 +22,9 @@ A capability that is absent is denied. A field that this version of Shoal does n
 ";
 
 /// Types of Kubernetes' own, by the last field of their path: their documentation is there.
-const KUBERNETES: [(&str, &str); 8] = [
+const KUBERNETES: [(&str, &str); 9] = [
     ("env", "EnvVar, as in a Pod"),
+    ("envFrom", "EnvFromSource, as in a Pod"),
     ("volumes", "Volume, as in a Pod"),
     ("imagePullSecrets", "LocalObjectReference, as in a Pod"),
     ("resources", "ResourceRequirements, as in a Container"),

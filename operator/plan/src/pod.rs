@@ -11,10 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use shoal_api::{Component, Trigger, WasmService, labels, pod};
+use shoal_api::{Component, Trigger, WasmService, labels, pod, resources};
 
 use crate::parts::{in_order, is_within, serves};
-use crate::{Observed, Options, Referred, images, meta, references, resources, revision};
+use crate::{Observed, Options, Referred, images, limits, meta, references, revision};
 
 /// The port that pods listen on.
 const PORT: i32 = 8080;
@@ -176,7 +176,7 @@ fn annotations(service: &WasmService, observed: &Observed, role: Role<'_>) -> BT
         if !component.links.is_empty() {
             annotations.insert(format!("{}.{name}", pod::LINKS), yaml(&component.links));
         }
-        if let Some(limits) = resources::limits(component, role) {
+        if let Some(limits) = limits::of(component, role) {
             annotations.insert(format!("{}.{name}", pod::LIMITS), yaml(&limits));
         }
     }
@@ -237,6 +237,7 @@ fn container(
         image_pull_policy: Some("IfNotPresent".to_owned()),
         args: non_empty(component.args.clone()),
         env: non_empty(env),
+        env_from: non_empty(component.env_from.clone()),
         ports: listens.then(|| {
             vec![ContainerPort {
                 name: Some(PORT_NAME.to_owned()),

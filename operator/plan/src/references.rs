@@ -35,6 +35,14 @@ fn of_component(component: &Component, spec: &WasmServiceSpec) -> Vec<Reference>
             add(ReferenceKind::Secret, &reference.name);
         }
     }
+    for source in &component.env_from {
+        if let Some(reference) = &source.config_map_ref {
+            add(ReferenceKind::ConfigMap, &reference.name);
+        }
+        if let Some(reference) = &source.secret_ref {
+            add(ReferenceKind::Secret, &reference.name);
+        }
+    }
     for (kind, key) in shoal_api::references(component, spec) {
         add(kind, &key.name);
     }

@@ -69,6 +69,34 @@ template:
 }
 
 #[test]
+fn variables_are_kubelets_to_resolve_and_whole_objects_are_read_too() {
+    let service = service(
+        "
+components:
+- name: web
+  image: registry.example/shop:1
+  env:
+  - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+  - {name: MEMORY, valueFrom: {resourceFieldRef: {resource: limits.memory}}}
+  envFrom: [{configMapRef: {name: words}}, {prefix: DB_, secretRef: {name: db}}]
+triggers: [{name: web, component: web, http: {}}]
+",
+    );
+    let plan = plan(&service, &resolved(&service), &Options::default());
+    is(&plan, Type::Accepted, "True", "Valid");
+    let container = objects(&plan)[&Kind::Deployment]["spec"]["template"]["spec"]["containers"][0].clone();
+    let component = json!(service.spec.components[0]);
+    assert_eq!(container["env"], component["env"]);
+    assert_eq!(container["envFrom"], component["envFrom"]);
+    let found: Vec<_> = references(&service)
+        .into_iter()
+        .map(|it| (it.kind, it.name))
+        .collect();
+    let expected = [(ReferenceKind::ConfigMap, "words"), (ReferenceKind::Secret, "db")];
+    assert_eq!(found, expected.map(|(kind, name)| (kind, name.to_owned())));
+}
+
+#[test]
 fn a_service_that_nobody_calls_is_a_job() {
     let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
     let first = plan(&service, &resolved(&service), &Options::default());
@@ -200,6 +228,10 @@ fn what_a_cluster_does_not_run_is_refused_by_field() {
         (
             "components: [{name: web, image: r.example/web:1}]\nplacement: {mode: Packed}",
             "spec.placement.mode",
+        ),
+        (
+            "components: [{name: web, image: r.example/web:1, env: [{name: A, valueFrom: {fileKeyRef: {volumeName: v, path: p, key: k}}}]}]",
+            "spec.components[0].env[0].valueFrom.fileKeyRef",
         ),
         (
             "components: [{name: web, image: r.example/web:1, reuse: {}}]",

@@ -100,6 +100,9 @@ pub(crate) async fn deploy(options: Deploy, global: &Global, console: &Console) 
     for warning in found.services.iter().flat_map(|entry| entry.unsupported()) {
         console.warn(warning.to_string());
     }
+    for advice in found.services.iter().flat_map(|entry| entry.advice()) {
+        console.warn(advice.to_string());
+    }
     let publish = Publish::new(push_to, registry, global, console);
     publish.check(&found.services)?;
     let cluster = target.connect().await?;

@@ -78,6 +78,7 @@ impl Assembler {
             id: &id,
             label: &id.name,
             fields: Fields::Manifest,
+            manifest: Some(manifest),
             components: components.collect(),
             triggers: &spec.triggers,
             outside: &*outside,

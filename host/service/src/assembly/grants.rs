@@ -8,9 +8,9 @@ use crate::assembly::redis::{Clients, Servers};
 use crate::assembly::stores::{self, Opener, Stores};
 use crate::assembly::tls;
 use crate::assembly::triggers::{self, Called, Planned};
-use crate::assembly::values::{self, Objects};
+use crate::assembly::values::{self, Objects, Sources};
 use crate::{ServiceError, ServiceId};
-use shoal_api::{Component, NetworkGrant, Problem, Store, Trigger};
+use shoal_api::{Component, NetworkGrant, Problem, Store, Trigger, WasmService};
 use shoal_capability::keyvalue::KeyValue;
 use shoal_capability::{GrantsBuilder, NetworkOptions, Policy, Stdio};
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub(crate) struct Group<'a> {
     pub(crate) label: &'a str,
     /// Where its components are described.
     pub(crate) fields: Fields,
+    /// Its manifest, for variables that are read from fields of a pod. None where kubelet has read them.
+    pub(crate) manifest: Option<&'a WasmService>,
     /// Its components, in the order of their places.
     pub(crate) components: Vec<Described<'a>>,
     /// Its triggers.
@@ -126,12 +128,16 @@ impl Shared {
             },
             Output::Inherited => Stdio::Inherit,
         };
+        let sources = Sources {
+            objects,
+            service: group.manifest,
+        };
         let mut args = vec![component.name.clone()];
         args.extend(component.args.iter().cloned());
         let mut grants = GrantsBuilder {
             component: format!("{}/{}", group.label, component.name),
             args,
-            env: values::environment(component, &at, objects, problems),
+            env: values::environment(component, &at, sources, problems),
             config: values::configuration(&component.capabilities.config, &at, objects, problems),
             secrets: values::secrets(component, &at, objects, problems),
             channels: channels::granted(component, &at, &self.servers(group, place, described), problems),

@@ -105,6 +105,7 @@ impl Shop {
             id: &self.id,
             label: &self.id.name,
             fields,
+            manifest: None,
             components: components.collect(),
             triggers: &self.triggers,
             outside,

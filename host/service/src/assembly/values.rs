@@ -4,7 +4,9 @@
 use k8s_openapi::api::core;
 use k8s_openapi::api::core::v1::EnvVar;
 use shoal_api::pod::{Values, variable_name};
-use shoal_api::{Component, ConfigGrant, KeyRef, Problem, ReferenceKind, Secret, ValueSource};
+use shoal_api::{
+    Component, ConfigGrant, KeyRef, Problem, ReferenceKind, Secret, ValueSource, WasmService, stand_in,
+};
 use std::collections::BTreeMap;
 
 /// The values of an object, of whichever kind: URLs with passwords are in ConfigMaps, too.
@@ -150,14 +152,14 @@ fn kind(from: ReferenceKind) -> &'static str {
 pub(crate) fn environment(
     component: &Component,
     at: &str,
-    objects: &Objects,
+    from: Sources<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<(String, String)> {
     let mut known: Vec<(String, String)> = Vec::new();
     for (index, variable) in component.env.iter().enumerate() {
-        match variable_value(variable, &format!("{at}.env[{index}]"), objects) {
+        match variable_value(component, variable, &format!("{at}.env[{index}]"), from) {
             Ok(Some(value)) => {
-                let value = if variable.value_from.is_none() && !objects.carried {
+                let value = if variable.value_from.is_none() && !from.objects.carried {
                     expand(&value, &known)
                 } else {
                     value
@@ -169,10 +171,63 @@ pub(crate) fn environment(
             Err(problem) => problems.push(problem),
         }
     }
-    known
+    // As kubelet has it, `$(NAME)` means none of these.
+    let mut all = whole_objects(component, at, from.objects, problems);
+    all.retain(|(name, _)| !known.iter().any(|(known, _)| known == name));
+    all.extend(known);
+    all
 }
 
-fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Option<String>, Problem> {
+/// What the variables of a component are read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) objects: &'a Objects,
+    /// The service, for what stands for the fields of its pods. None where all variables have values.
+    pub(crate) service: Option<&'a WasmService>,
+}
+
+/// The variables of `envFrom`, the last of each name. Values that are no text are left out: a variable could not hold them.
+fn whole_objects(
+    component: &Component,
+    at: &str,
+    objects: &Objects,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, String)> {
+    let mut found = BTreeMap::new();
+    for (index, source) in component.env_from.iter().enumerate() {
+        let secret = source.secret_ref.as_ref();
+        let secret = secret.map(|it| (ReferenceKind::Secret, &it.name, it.optional, "secretRef"));
+        let config_map = source.config_map_ref.as_ref();
+        let config_map =
+            config_map.map(|it| (ReferenceKind::ConfigMap, &it.name, it.optional, "configMapRef"));
+        let Some((from, name, optional, field)) = secret.or(config_map) else {
+            continue;
+        };
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        match objects.all(from, name) {
+            Some(keys) => found.extend(keys.iter().filter_map(|(key, value)| {
+                let value = std::str::from_utf8(value.expose()).ok()?;
+                Some((format!("{prefix}{key}"), value.to_owned()))
+            })),
+            None if optional == Some(true) => {}
+            None => problems.push(Problem {
+                source: None,
+                field: format!("{at}.envFrom[{index}].{field}"),
+                message: format!("there is no {} {name}", kind(from)),
+                hint: Some("put it beside the service, or set optional: true".to_owned()),
+            }),
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn variable_value(
+    component: &Component,
+    variable: &EnvVar,
+    at: &str,
+    from: Sources<'_>,
+) -> Result<Option<String>, Problem> {
+    let objects = from.objects;
     let Some(source) = &variable.value_from else {
         return Ok(Some(variable.value.clone().unwrap_or_default()));
     };
@@ -195,8 +250,12 @@ fn variable_value(variable: &EnvVar, at: &str, objects: &Objects) -> Result<Opti
             &format!("{at}.configMapKeyRef"),
         );
     }
+    if let (Some(it), Some(service)) = (&source.field_ref, from.service) {
+        return Ok(stand_in::field(service, &it.field_path));
+    }
     // Other sources were refused as not supported.
-    Ok(None)
+    let figure = source.resource_field_ref.as_ref();
+    Ok(figure.and_then(|it| stand_in::figure(component, it)))
 }
 
 /// The bytes that a source names. None where there is no source, or what it names is missing and may be.
@@ -291,71 +350,4 @@ fn expand(text: &str, known: &[(String, String)]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_expand_as_in_a_pod() {
-        let known = [("A".to_owned(), "1".to_owned())];
-        assert_eq!(expand("x$(A)y$(B)z", &known), "x1y$(B)z");
-        assert_eq!(expand("$$(A) $A $(A $", &known), "$(A) $A $(A $");
-    }
-
-    #[test]
-    fn what_kubelet_has_expanded_stays_as_it_is() {
-        let component = serde_json::from_value(serde_json::json!({
-            "name": "it", "image": "x",
-            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$$"}],
-        }));
-        let component: Component = component.expect("a component");
-        for (objects, expanded) in [
-            (Objects::default(), "1$"),
-            (Objects::from(&Values::default()), "$(A)$$"),
-        ] {
-            let mut problems = Vec::new();
-            let variables = environment(&component, "at", &objects, &mut problems);
-            let found = variables.iter().find(|(name, _)| name == "B");
-            assert_eq!(found.map(|(_, value)| value.as_str()), Some(expanded));
-            assert_eq!(problems, []);
-        }
-    }
-
-    #[test]
-    fn debug_tells_no_value() {
-        let mut objects = Objects::default();
-        objects.add_secret(core::v1::Secret {
-            string_data: Some([("token".to_owned(), "hunter2".to_owned())].into()),
-            ..core::v1::Secret::default()
-        });
-        objects.add_config_map(core::v1::ConfigMap {
-            data: Some([("url".to_owned(), "redis://:hunter2@cache".to_owned())].into()),
-            ..core::v1::ConfigMap::default()
-        });
-        let values = Values {
-            secrets: objects.secrets.clone(),
-            ..Values::default()
-        };
-        for text in [
-            format!("{objects:?} {objects:#?}"),
-            format!("{:?}", Objects::from(&values)),
-        ] {
-            assert!(text.contains("token") && !text.contains("hunter2"), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_named_unless_it_may_be() {
-        let objects = Objects::default();
-        let problem = objects
-            .read(ReferenceKind::Secret, "db", "password", false, "spec.x")
-            .expect_err("it is missing");
-        assert_eq!(
-            (problem.field.as_str(), problem.message.as_str()),
-            ("spec.x", "there is no Secret db")
-        );
-        assert_eq!(
-            objects.read(ReferenceKind::Secret, "db", "password", true, "spec.x"),
-            Ok(None)
-        );
-    }
-}
+mod tests;

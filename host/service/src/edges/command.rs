@@ -74,6 +74,7 @@ impl Host {
             id: &ServiceId::new(DEFAULT_NAMESPACE, &component.name),
             label: &component.name,
             fields: Fields::Command,
+            manifest: None,
             components: vec![Described {
                 component,
                 objects: &objects,

@@ -247,6 +247,7 @@ impl Pods {
             id: &ServiceId::new(namespace, name),
             label,
             fields: Fields::Pod,
+            manifest: None,
             components: components.collect(),
             triggers,
             outside: &outside,

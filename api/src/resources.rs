@@ -1,26 +1,25 @@
 //! What a container of a pod asks for: figures for quotas, LimitRanges and the scheduler. What an instance may take is in `limits` of its
-//! component, and the node enforces that alone.
+//! component, and the host enforces that alone.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use shoal_api::{Component, Duration, Limits};
 
-use crate::pod::Role;
+use crate::Component;
 
-const CPU: &str = "cpu";
-const MEMORY: &str = "memory";
+/// CPU time, in the figures.
+pub const CPU: &str = "cpu";
+/// Memory, in the figures.
+pub const MEMORY: &str = "memory";
 /// What a replica costs at rest, rounded up: thousandths of a core, and bytes.
 const AT_REST: (u64, u64) = (1, 1 << 20);
 /// CPU time that is counted where the manifest says nothing, in thousandths of a core. It throttles nothing: the container has no process.
 const CPU_LIMIT: u64 = 100;
-/// The longest time that a limit may say: what the shim takes where a component that runs once has no limits.
-const RUN_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// All four figures are always there. A quota refuses pods that leave out one that it counts, and a LimitRange would fill in a memory
+/// What a component's container asks for. All four figures are always there. A quota refuses pods that leave out one that it counts, and a LimitRange would fill in a memory
 /// limit, which the shim would take for that of an instance.
-pub(crate) fn of(component: &Component) -> ResourceRequirements {
+pub fn of(component: &Component) -> ResourceRequirements {
     let own = component.resources.clone().unwrap_or_default();
     let mut requests = canonical(own.requests);
     let mut limits = canonical(own.limits);
@@ -47,28 +46,6 @@ pub(crate) fn of(component: &Component) -> ResourceRequirements {
     }
 }
 
-/// The limits that a pod has to name. None where the shim comes to the same by itself: it has the same defaults, takes the container's
-/// memory for an instance's, and gives a component that runs once no limit of time.
-pub(crate) fn limits(component: &Component, role: Role<'_>) -> Option<Limits> {
-    let own = &component.limits;
-    if *own != Limits::default() {
-        return Some(own.clone());
-    }
-    let counted = of(component).limits.and_then(|mut it| it.remove(MEMORY));
-    let counted = counted.and_then(|it| parsed(MEMORY, &it.0));
-    if counted == Some(own.memory.bytes()) {
-        return None;
-    }
-    Some(match role {
-        Role::Serve => own.clone(),
-        Role::Job | Role::Run(_) => Limits {
-            request_timeout: RUN_LIMIT,
-            cpu_time: RUN_LIMIT,
-            ..own.clone()
-        },
-    })
-}
-
 /// As the API server writes it, so that what is there compares equal to what is wanted.
 fn canonical(figures: Option<BTreeMap<String, Quantity>>) -> BTreeMap<String, Quantity> {
     let figures = figures.unwrap_or_default().into_iter();
@@ -79,10 +56,10 @@ fn canonical(figures: Option<BTreeMap<String, Quantity>>) -> BTreeMap<String, Qu
     figures.map(canonical).collect()
 }
 
-/// Thousandths of a core, or bytes. None for what is written in a way that is not known here; it stays as it is.
-fn parsed(name: &str, text: &str) -> Option<u64> {
+/// An amount in thousandths of a core, or in bytes. None for what is written in a way that is not known here; it stays as it is.
+pub fn parsed(name: &str, text: &str) -> Option<u64> {
     if name != CPU {
-        return text.parse::<shoal_api::Quantity>().ok().map(|it| it.bytes());
+        return text.parse::<crate::Quantity>().ok().map(|it| it.bytes());
     }
     if let Some(thousandths) = text.strip_suffix('m') {
         return thousandths.parse().ok();
@@ -117,13 +94,10 @@ fn written(name: &str, amount: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::service;
 
     fn component(more: &str) -> Component {
-        let mut service = service(&format!(
-            "components: [{{name: a, image: r.example/a:1, {more}}}]"
-        ));
-        service.spec.components.remove(0)
+        let json = format!("{{name: a, image: r.example/a:1, {more}}}");
+        serde_saphyr::from_str(&json).unwrap()
     }
 
     /// `requests.cpu requests.memory limits.cpu limits.memory`.
@@ -160,19 +134,5 @@ mod tests {
         let limits = other.limits.unwrap();
         assert_eq!(limits["ephemeral-storage"].0, "1Gi");
         assert_eq!(limits["example.com/x"].0, "1e3");
-    }
-
-    #[test]
-    fn what_is_counted_is_not_what_an_instance_may_take() {
-        let named = |more: &str, role| limits(&component(more), role);
-        assert_eq!(named("", Role::Serve), None);
-        assert_eq!(named("resources: {requests: {memory: 32Mi}}", Role::Job), None);
-        let more = "resources: {limits: {memory: 1Gi}}";
-        assert_eq!(named(more, Role::Serve), Some(Limits::default()));
-        let run = named(more, Role::Job).unwrap();
-        assert_eq!(run.memory, Limits::default().memory);
-        assert_eq!((run.request_timeout, run.cpu_time), (RUN_LIMIT, RUN_LIMIT));
-        let own = named("limits: {memory: 8Mi}", Role::Job).unwrap();
-        assert_eq!(own.request_timeout, Limits::default().request_timeout);
     }
 }
