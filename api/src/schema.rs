@@ -40,6 +40,10 @@ pub(crate) const CRON: &str =
 pub(crate) const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
 /// The path of an HTTP trigger.
 pub(crate) const HTTP_PATH: &str = r"^/[^?#\s]*$";
+/// The path of a probe, with its query.
+pub(crate) const PROBE_PATH: &str = r"^/[^#\s]*$";
+/// The name of a header.
+pub(crate) const HEADER_NAME: &str = "^[-A-Za-z0-9]+$";
 /// An absolute path without a slash too many. That no segment climbs is a rule, as RE2 cannot say it.
 pub(crate) const MOUNT_PATH: &str = "^/([^/]+(/[^/]+)*)?$";
 /// A server of Redis, sentinels that know it, or a cluster.

@@ -11,7 +11,7 @@ use crate::Redacted;
 use crate::rules;
 use crate::schema::{self, LABEL, SUBDOMAIN};
 use crate::{
-    Capabilities, Limits, Placement, PodTemplate, Reuse, Scaling, Store, Trigger, WasmServiceStatus,
+    Capabilities, Limits, Placement, PodTemplate, Probe, Reuse, Scaling, Store, Trigger, WasmServiceStatus,
 };
 
 /// What runs, what it may do, and what calls it.
@@ -167,6 +167,14 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::resources")]
     pub resources: Option<ResourceRequirements>,
+
+    /// Whether the component takes requests. Absent: once it listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
+
+    /// Whether the component is well; if not, its container is started again. Absent: it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
 
     /// Serve several requests with one instance. Absent: a fresh instance for every request, so that no request
     /// sees what another left behind.

@@ -4,7 +4,7 @@ use shoal_api::{Component, ConcurrencyPolicy, Problem, Store, Trigger, WasmServi
 
 use crate::conditions::{Reason, Refusal};
 use crate::parts::{deployed, deploys, schedules};
-use crate::{Observed, parts};
+use crate::{Observed, parts, probe};
 
 /// Why the service can't be run as its spec has it.
 pub(crate) fn refusal(service: &WasmService) -> Option<Refusal> {
@@ -45,6 +45,8 @@ fn problems(service: &WasmService) -> Vec<Problem> {
                 "reuse of instances: not supported in a pod yet",
             ));
         }
+        let misled = probe::misled(service, component).into_iter();
+        found.extend(misled.map(|(field, message)| problem(&format!("{at}.{field}"), &message)));
         found.extend(in_a_pod(component, &at));
     }
     found.extend(schedules(service).flat_map(|trigger| two_writers(service, trigger)));

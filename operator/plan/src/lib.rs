@@ -23,6 +23,7 @@ mod observed;
 mod parts;
 mod place;
 mod pod;
+mod probe;
 mod references;
 mod refused;
 mod revision;

@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, SeccompProfile, SecurityContext, SleepAction, TCPSocketAction,
-    TopologySpreadConstraint, Volume, VolumeMount,
+    PodTemplateSpec, SeccompProfile, SecurityContext, SleepAction, TopologySpreadConstraint, Volume,
+    VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shoal_api::{Component, Trigger, WasmService, labels, pod, resources};
 
 use crate::parts::{in_order, is_within, serves};
-use crate::{Observed, Options, Referred, images, limits, meta, references, revision};
+use crate::{Observed, Options, Referred, images, limits, meta, probe, references, revision};
 
 /// The port that pods listen on.
-const PORT: i32 = 8080;
+pub(crate) const PORT: i32 = 8080;
 /// Its name.
 pub(crate) const PORT_NAME: &str = "http";
 /// A hash over the data of the Secrets and ConfigMaps that the service refers to: when they change, its pods are replaced.
@@ -57,6 +56,7 @@ pub(crate) fn template(
         restart_policy: Some("Always".to_owned()),
         ports: None,
         readiness_probe: None,
+        liveness_probe: None,
         lifecycle: None,
         ..container(service, component, digests, role)
     });
@@ -246,16 +246,12 @@ fn container(
                 ..ContainerPort::default()
             }]
         }),
-        // It listens once its first instance could be made.
-        readiness_probe: listens.then(|| Probe {
-            tcp_socket: Some(TCPSocketAction {
-                port: IntOrString::Int(PORT),
-                host: None,
-            }),
-            period_seconds: Some(2),
-            failure_threshold: Some(2),
-            ..Probe::default()
-        }),
+        readiness_probe: listens.then(|| probe::readiness(component)),
+        liveness_probe: component
+            .liveness_probe
+            .as_ref()
+            .filter(|_| listens)
+            .map(probe::http),
         // kubelet's own sleep (KEP-3960): nothing runs in the container for it.
         lifecycle: listens.then(|| Lifecycle {
             pre_stop: Some(LifecycleHandler {

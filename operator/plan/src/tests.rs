@@ -97,6 +97,47 @@ triggers: [{name: web, component: web, http: {}}]
 }
 
 #[test]
+fn probes_reach_their_own_component() {
+    let spec = |readiness: &str, liveness: &str| {
+        format!(
+            "
+components:
+- {{name: web, image: registry.example/web:1}}
+- name: api
+  image: registry.example/api:1
+  readinessProbe: {{httpGet: {{path: {readiness}, httpHeaders: [{{name: Host, value: shop}}]}}, periodSeconds: 5}}
+  livenessProbe: {{httpGet: {{path: {liveness}}}, failureThreshold: 2}}
+triggers:
+- {{name: web, component: web, http: {{}}}}
+- {{name: api, component: api, http: {{path: /api}}}}
+"
+        )
+    };
+    let good = service(&spec("/api/ready?deep=1", "/api"));
+    let good = plan(&good, &resolved(&good), &Options::default());
+    let pods = objects(&good)[&Kind::Deployment]["spec"]["template"]["spec"].clone();
+    let probes = |index: usize| {
+        let container = &pods["containers"][index];
+        [
+            container["readinessProbe"].clone(),
+            container["livenessProbe"].clone(),
+        ]
+    };
+    let listens = json!({"tcpSocket": {"port": 8080}, "periodSeconds": 2, "failureThreshold": 2});
+    assert_eq!(probes(0), [listens, Value::Null]);
+    let headers = json!([{"name": "Host", "value": "shop"}]);
+    let ready = json!({"httpGet": {"path": "/api/ready?deep=1", "port": 8080, "httpHeaders": headers}, "periodSeconds": 5});
+    let alive = json!({"httpGet": {"path": "/api", "port": 8080}, "failureThreshold": 2});
+    assert_eq!(probes(1), [ready, alive]);
+    let misled = service(&spec("/ready", "/api"));
+    let misled = plan(&misled, &resolved(&misled), &Options::default());
+    is(&misled, Type::Accepted, "False", "NotSupported");
+    let message = condition(&misled, Type::Accepted).message;
+    let words = "spec.components[1].readinessProbe.httpGet.path: /ready does not reach the component: component web answers it";
+    assert!(message.starts_with(words), "{message}");
+}
+
+#[test]
 fn a_service_that_nobody_calls_is_a_job() {
     let service = service("components: [{name: main, image: 'registry.example/report:1', args: [daily]}]");
     let first = plan(&service, &resolved(&service), &Options::default());
