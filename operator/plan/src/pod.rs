@@ -317,3 +317,6 @@ fn has_directories(service: &WasmService) -> bool {
 fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
+
+#[cfg(test)]
+mod tests;
