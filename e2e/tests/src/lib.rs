@@ -17,6 +17,7 @@ pub mod process;
 pub mod raw;
 pub use shoal_conformance::redis;
 pub mod registry;
+pub mod secure;
 
 pub use client::{Answer, Client, get, post};
 pub use manifest::{component, service};

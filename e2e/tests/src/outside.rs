@@ -52,11 +52,11 @@ impl Outside {
         .await
     }
 
-    /// Answers every HTTP request with the head that it came with.
+    /// Answers every HTTP request with the head that it came with, once all of the body is there that the head announces.
     pub async fn http_mirror() -> Self {
         Self::serve(Ipv4Addr::LOCALHOST.into(), |mut stream| async move {
             let mut head = Vec::new();
-            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            while !is_whole(&head) {
                 if !stream.read_buf(&mut head).await.is_ok_and(|read| read > 0) {
                     return;
                 }
@@ -148,6 +148,16 @@ impl Drop for Outside {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Whether a request is there with its head, and with as much of a body as that announces.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    body.len() >= length.map_or(0, |it| it.trim().parse().unwrap())
 }
 
 async fn converse(mut stream: TcpStream, answer: &str) {

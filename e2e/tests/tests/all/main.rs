@@ -24,6 +24,7 @@ mod links;
 mod manifests;
 mod modules;
 mod outbound;
+mod outbound_tls;
 mod persistent;
 mod platforms;
 mod refusals;
