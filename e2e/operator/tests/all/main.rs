@@ -9,6 +9,7 @@
 )]
 
 mod autoscale;
+mod everyday;
 mod imitations;
 mod leadership;
 mod many;
