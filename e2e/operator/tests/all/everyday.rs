@@ -38,6 +38,34 @@ fn pods_carry_what_the_template_says() {
 }
 
 #[test]
+fn a_component_is_probed_by_its_path_and_has_the_fields_of_its_pod() {
+    let space = Space::new("probed");
+    let _operator = Operator::start("a", &[&space.name]);
+    let mut object = service("greeter", &guests::image("http_hello"));
+    let component = &mut object["spec"]["components"][0];
+    component["readinessProbe"] = json!({"httpGet": {"path": "/ready?deep=1"}, "periodSeconds": 1});
+    component["livenessProbe"] =
+        json!({"httpGet": {"path": "/alive"}, "periodSeconds": 1, "failureThreshold": 1});
+    component["env"] = json!([
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "MEMORY", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
+    ]);
+    component["envFrom"] = json!([{"configMapRef": {"name": "words", "optional": true}}]);
+    space.apply(&object);
+    ready(&space, "greeter");
+    let pods = space.list(&["pods", "-l", "shoal.dev/service=greeter"]);
+    let pod = &pods["items"][0];
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/ready?deep=1");
+    assert_eq!(container["livenessProbe"]["httpGet"]["port"], 8080);
+    assert_eq!(
+        container["env"][0]["valueFrom"]["fieldRef"]["fieldPath"],
+        "metadata.name"
+    );
+    assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
+}
+
+#[test]
 fn a_quota_is_met_and_what_it_refuses_is_said() {
     let space = Space::new("quota");
     let _operator = Operator::start("a", &[&space.name]);
