@@ -217,10 +217,10 @@ fn a_quota_that_refuses_pods_is_said_in_its_words() {
     let first = plan(&service, &observed, &Options::default());
     let mut deployment = rolled_out(&first);
     let words = "pods \"greeter-1-\" is forbidden: exceeded quota: small, requested: limits.cpu=100m, used: limits.cpu=1, limited: limits.cpu=1";
-    let condition =
+    let failure =
         json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words});
     let status = deployment.status.as_mut().unwrap();
-    status.conditions = Some(vec![serde_json::from_value(condition).unwrap()]);
+    status.conditions = Some(vec![serde_json::from_value(failure).unwrap()]);
     observed.workload.deployment = Some(deployment.clone());
     let all_there = plan(&service, &observed, &Options::default());
     is(&all_there, Type::Ready, "True", "RolledOut");
