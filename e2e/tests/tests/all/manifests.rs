@@ -162,8 +162,8 @@ fn what_does_not_run_yet_is_refused_and_never_ignored() {
             "spec.volumes[0].persistentVolumeClaim",
         ),
         (
-            json!({"components": [{"name": "web", "file": "x.wasm", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]}], "triggers": []}),
-            "spec.components[0].env[0].valueFrom.fieldRef",
+            json!({"components": [{"name": "web", "file": "x.wasm", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.restartPolicy"}}}]}], "triggers": []}),
+            "spec.components[0].env[0].valueFrom.fieldRef.fieldPath",
         ),
     ];
     for (fields, field) in cases {
