@@ -91,12 +91,8 @@ fn add(l: &mut Linker<State>, name: &str, interface: Interface, views: &Views) -
                 it, views.http,
             )
         }
-        Interface::HttpClient(Generation::Two) => network::handler::link(it, views.http),
-        Interface::HttpClient(Generation::Three) => {
-            wasmtime_wasi_http::p3::bindings::http::client::add_to_linker_instance::<_, WasiHttp>(
-                it, views.http,
-            )
-        }
+        Interface::HttpClient(Generation::Two) => network::handler::link2(it, views.http),
+        Interface::HttpClient(Generation::Three) => network::handler::link3(it, views.http),
         Interface::KeyValue(which, draft) => key_value(it, (which, draft), views),
         Interface::Logging => logging::link(it, views),
         Interface::KvStore => {
