@@ -41,17 +41,17 @@ metadata: {name: shop, namespace: town}
 spec:
   components:
   - name: web
-image: r.example/web:1
-env:
-- {name: A, value: own}
-- {name: B, value: $(C)}
-- {name: WHERE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
-- {name: MEMORY, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}
-envFrom:
-- {configMapRef: {name: words}}
-- {prefix: DB_, secretRef: {name: db}}
-- {configMapRef: {name: missing, optional: true}}
-- {secretRef: {name: gone}}
+    image: r.example/web:1
+    env:
+    - {name: A, value: own}
+    - {name: B, value: $(C)}
+    - {name: WHERE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+    - {name: MEMORY, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}
+    envFrom:
+    - {configMapRef: {name: words}}
+    - {prefix: DB_, secretRef: {name: db}}
+    - {configMapRef: {name: missing, optional: true}}
+    - {secretRef: {name: gone}}
 ";
     let document = shoal_api::manifest::parse(text, "test").unwrap().remove(0);
     let shoal_api::manifest::Document::Service(service) = document else {
