@@ -84,6 +84,10 @@ impl Node {
                         );
                     }
                 }
+                // Its last pod has gone, and with it the network that a new worker would start in.
+                Err(error) if worker.containers().is_empty() => {
+                    tracing::info!(domain, "a worker in which nothing runs is not upgraded: {error}");
+                }
                 Err(error) => {
                     tracing::error!(
                         domain,

@@ -65,11 +65,9 @@ fn a_pod_may_ask_for_a_worker_of_its_own() {
     let local = space::local(home);
     let workers = node::workers(local).into_iter();
     let names: Vec<_> = workers.map(|worker| worker.domain).collect();
-    assert_eq!(
-        names.iter().filter(|name| name.starts_with("pod-")).count(),
-        2,
-        "{names:?}"
-    );
+    // Others' pods may have one, too.
+    let own = names.iter().filter(|name| name.starts_with("pod-"));
+    assert!(own.count() >= 2, "{names:?}");
     assert!(names.contains(&"node".to_owned()), "{names:?}");
     assert!(names.contains(&format!("ns-{}", space.name)), "{names:?}");
 }

@@ -102,6 +102,25 @@ async fn a_worker_that_crashes_at_its_start_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_in_which_nothing_runs_any_more_holds_up_no_other() {
+    let lab = Lab::new().await;
+    let (a, _) = tokio::join!(lab.run(serving("a", "p")), async { lab.fake().await.obey() });
+    let gone = container_in("pod-q", "gone", "q", json!({"name": "main"}));
+    let (gone, _) = tokio::join!(lab.run(gone), async { lab.fake().await.obey() });
+    let (a, _) = (a.unwrap(), gone.unwrap());
+    lab.end("gone").await;
+    *lock(&lab.build) = "two".to_owned();
+    let upgrading = tokio::time::timeout(LONG, lab.node.upgrade());
+    let (upgraded, ()) = tokio::join!(upgrading, async {
+        // The network of its pod is gone.
+        lab.fake().await.dead.send_replace(true);
+        lab.fake().await.obey();
+    });
+    upgraded.unwrap();
+    assert_eq!(a.worker().unwrap().record.program, "two");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_refuses_the_first_pod_gets_none() {
     for crashes in [false, true] {
         let (lab, a, fake) = one(serving("a", "p")).await;
