@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shoal_pods::manifest::busybox;
-use shoal_pods::{Space, cluster, exclusive, guests, shared};
+use shoal_pods::{Space, cluster, exclusive, guests, shared, until};
 use shoal_services::chart::{NEW_FIELD, earlier, folder};
 use shoal_services::helm::{helm, kubectl};
 use shoal_services::installation::{INSTALLER_NAMESPACE, NAMESPACE, RELEASE, on_all_nodes};
@@ -51,20 +51,28 @@ fn helm_test_runs_a_component_that_reaches_the_operator() {
 fn the_operator_keeps_to_restricted_and_the_installer_holds_no_token() {
     let _shared = shared();
     installed();
-    let list = |namespace: &str| cluster().kubectl.get(&["pods", "-n", namespace]).unwrap();
-    let operators = list(NAMESPACE);
-    let running = operators["items"].as_array().unwrap().iter();
-    let running =
-        running.filter(|pod| pod["metadata"]["labels"]["app.kubernetes.io/component"] == "operator");
-    assert_eq!(
-        running.count(),
-        2,
-        "as many as the chart says, in a namespace that enforces it"
-    );
-    let installers = list(INSTALLER_NAMESPACE);
-    let installers = installers["items"].as_array().unwrap();
-    assert_eq!(installers.len(), cluster().nodes.len());
-    for pod in installers {
+    // Those that an upgrade replaces are there for a while.
+    let list = |namespace: &str, component: &str| -> Vec<Value> {
+        let pods = cluster().kubectl.get(&["pods", "-n", namespace]).unwrap();
+        let pods = pods["items"].as_array().unwrap().iter();
+        let pods = pods.filter(|pod| {
+            let metadata = &pod["metadata"];
+            metadata["deletionTimestamp"].is_null()
+                && metadata["labels"]["app.kubernetes.io/component"] == component
+        });
+        pods.cloned().collect()
+    };
+    // As many as the chart says, in a namespace that enforces it.
+    until("two operators", || {
+        let found = list(NAMESPACE, "operator").len();
+        (found == 2).then_some(()).ok_or_else(|| format!("{found}"))
+    });
+    let installers = until("an installer for each node", || {
+        let found = list(INSTALLER_NAMESPACE, "installer");
+        let enough = found.len() == cluster().nodes.len();
+        enough.then_some(found).ok_or_else(|| "others".to_owned())
+    });
+    for pod in &installers {
         assert!(
             !pod["spec"].to_string().contains("serviceAccountToken"),
             "{}",
