@@ -3,7 +3,7 @@
 use crate::{cluster, space};
 use rustix::process::{Pid, Signal, kill_process};
 use shoal_cluster::LocalNode;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,9 +90,7 @@ pub struct Worker {
 
 /// The workers of a node, those that are ending too.
 pub fn workers(node: &LocalNode) -> Vec<Worker> {
-    let records = fs::read_dir(run(node).join("domains")).into_iter().flatten();
-    let worker = |path: PathBuf| {
-        let record: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let worker = |record: serde_json::Value| {
         Some(Worker {
             domain: record["domain"]["name"].as_str()?.to_owned(),
             generation: record["generation"].as_u64()?,
@@ -100,7 +98,23 @@ pub fn workers(node: &LocalNode) -> Vec<Worker> {
             protocol: record["protocol"].as_u64().unwrap_or(1),
         })
     };
-    records.filter_map(|it| worker(it.ok()?.path())).collect()
+    records(node, "domains").filter_map(worker).collect()
+}
+
+/// The sandboxes of a namespace's pods on a node: their ids, by the pods' names.
+pub fn sandboxes(node: &LocalNode, namespace: &str) -> BTreeMap<String, String> {
+    let own = records(node, "sandboxes").filter(|record| record["namespace"] == namespace);
+    own.filter_map(|record| {
+        let text = |field: &str| record[field].as_str().map(str::to_owned);
+        Some((text("name")?, text("id")?))
+    })
+    .collect()
+}
+
+/// What the daemon has written down of a kind.
+fn records(node: &LocalNode, kind: &str) -> impl Iterator<Item = serde_json::Value> {
+    let files = fs::read_dir(run(node).join(kind)).into_iter().flatten();
+    files.filter_map(|it| serde_json::from_slice(&fs::read(it.ok()?.path()).ok()?).ok())
 }
 
 /// Ends a process as `kill -9` does.

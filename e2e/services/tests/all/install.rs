@@ -52,26 +52,22 @@ fn the_operator_keeps_to_restricted_and_the_installer_holds_no_token() {
     let _shared = shared();
     installed();
     // Those that an upgrade replaces are there for a while.
-    let list = |namespace: &str, component: &str| -> Vec<Value> {
-        let pods = cluster().kubectl.get(&["pods", "-n", namespace]).unwrap();
-        let pods = pods["items"].as_array().unwrap().iter();
-        let pods = pods.filter(|pod| {
-            let metadata = &pod["metadata"];
-            metadata["deletionTimestamp"].is_null()
-                && metadata["labels"]["app.kubernetes.io/component"] == component
-        });
-        pods.cloned().collect()
+    let exactly = |wanted: usize, namespace: &str, selector: &str| -> Vec<Value> {
+        until(&format!("{wanted} pods of {namespace}"), || {
+            let pods = ["pods", "-n", namespace, "-l", selector];
+            let pods = cluster().kubectl.get(&pods).unwrap();
+            let pods = pods["items"].as_array().unwrap().iter();
+            let staying = pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+            let staying: Vec<_> = staying.cloned().collect();
+            match staying.len() {
+                found if found == wanted => Ok(staying),
+                found => Err(format!("there are {found}")),
+            }
+        })
     };
     // As many as the chart says, in a namespace that enforces it.
-    until("two operators", || {
-        let found = list(NAMESPACE, "operator").len();
-        (found == 2).then_some(()).ok_or_else(|| format!("{found}"))
-    });
-    let installers = until("an installer for each node", || {
-        let found = list(INSTALLER_NAMESPACE, "installer");
-        let enough = found.len() == cluster().nodes.len();
-        enough.then_some(found).ok_or_else(|| "others".to_owned())
-    });
+    exactly(2, NAMESPACE, "app.kubernetes.io/component=operator");
+    let installers = exactly(cluster().nodes.len(), INSTALLER_NAMESPACE, "");
     for pod in &installers {
         assert!(
             !pod["spec"].to_string().contains("serviceAccountToken"),
