@@ -271,7 +271,7 @@ fn is_ours(service: &Service) -> bool {
     service.labels().get(labels::MANAGED_BY).map(String::as_str) == Some(labels::OPERATOR)
 }
 
-fn bare<K: Resource>(object: &mut K) {
+pub(crate) fn bare<K: Resource>(object: &mut K) {
     object.meta_mut().managed_fields = None;
 }
 

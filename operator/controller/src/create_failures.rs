@@ -1,7 +1,7 @@
 //! Events that say that a Job could make no pod, or a CronJob no Job. Nothing else of Kubernetes says it of these; a Deployment has a
 //! condition for it.
 
-use crate::cache::{Indexed, Names, Touched, look, service_of};
+use crate::cache::{Indexed, Names, Touched, bare, look, service_of};
 use crate::scope::Scope;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Event;
@@ -82,16 +82,12 @@ fn watch<K: Resource<DynamicType = ()>>(
     let index = Arc::clone(&names);
     let fields = format!("reason={REASON},involvedObject.kind={}", K::kind(&()));
     let config = watcher::Config::default().fields(&fields);
-    let (store, touched) = look(client, scope, config, slim, move |event| {
+    let (store, touched) = look(client, scope, config, bare, move |event| {
         add(event, &index);
         owners.service(event).into_iter().collect()
     });
     streams.push(touched);
     Indexed { store, names }
-}
-
-fn slim(event: &mut Event) {
-    event.metadata.managed_fields = None;
 }
 
 /// Remembers an event under the name of what it is about, and under that of the CronJob whose Job this may be.
