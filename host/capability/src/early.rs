@@ -5,6 +5,7 @@
 //! A body that is written in the usual order costs a look at a short list, and nothing of this is made.
 
 use crate::State;
+use crate::views::Http;
 use bytes::Bytes;
 use futures::task::noop_waker_ref;
 use http_body::{Body, Frame};
@@ -22,10 +23,7 @@ use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, St
 use wasmtime_wasi_http::p2::bindings::http::types as http2;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
-use wasmtime_wasi_http::{Error, WasiBody, WasiHttpCtxView};
-
-/// How a host function finds what it works on.
-type Http = fn(&mut State) -> WasiHttpCtxView<'_>;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 /// A component keeps more than it may of bodies that nobody reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,6 +16,9 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi_http::WasiHttpCtxView;
 
+/// How functions of `wasi:http` find what they work on.
+pub(crate) type Http = fn(&mut State) -> WasiHttpCtxView<'_>;
+
 /// What one part may use, by kind.
 pub(crate) struct Views {
     pub(crate) place: usize,
@@ -25,7 +28,7 @@ pub(crate) struct Views {
     pub(crate) seed: fn(&mut State) -> &mut Seed,
     pub(crate) filesystem: fn(&mut State) -> WasiFilesystemCtxView<'_>,
     pub(crate) preopens: fn(&mut State) -> WasiFilesystemCtxView<'_>,
-    pub(crate) http: fn(&mut State) -> WasiHttpCtxView<'_>,
+    pub(crate) http: Http,
     pub(crate) sockets: fn(&mut State) -> WasiSocketsCtxView<'_>,
     pub(crate) socket_maker: fn(&mut State) -> Maker<'_>,
     pub(crate) names: fn(&mut State) -> Names<'_>,

@@ -2,6 +2,7 @@
 //! never set. Both interfaces say that the path is empty then.
 
 use crate::State;
+use crate::views::Http;
 use http::uri::PathAndQuery;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Accessor, LinkerInstance, Resource};
@@ -10,10 +11,7 @@ use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequ
 use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore as _;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
-use wasmtime_wasi_http::{RequestOptions, WasiHttp, WasiHttpCtxView};
-
-/// How a host function finds what it works on.
-type Http = fn(&mut State) -> WasiHttpCtxView<'_>;
+use wasmtime_wasi_http::{RequestOptions, WasiHttp};
 
 /// What a component of 0.2 sends, and gets.
 type Outgoing = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
