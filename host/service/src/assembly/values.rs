@@ -1,6 +1,7 @@
 //! Values that a manifest names by reference: `valueFrom` of variables and configuration, secrets. Where Secrets and ConfigMaps
 //! come from is the caller's business.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core;
 use k8s_openapi::api::core::v1::EnvVar;
 use shoal_api::pod::{Values, variable_name};
@@ -43,37 +44,14 @@ impl From<&Values> for Objects {
 impl Objects {
     /// Adds a Secret. `stringData` overrides `data`, as the API server has it.
     pub fn add_secret(&mut self, secret: core::v1::Secret) {
-        let mut values: BTreeMap<_, _> = secret
-            .data
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(k, v)| (k, Secret::new(v.0)))
-            .collect();
-        values.extend(
-            secret
-                .string_data
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(k, v)| (k, Secret::from(v))),
-        );
+        let values = keys(secret.data, secret.string_data);
         self.secrets
             .insert(secret.metadata.name.unwrap_or_default(), values);
     }
 
     /// Adds a ConfigMap.
     pub fn add_config_map(&mut self, map: core::v1::ConfigMap) {
-        let mut values: BTreeMap<_, _> = map
-            .binary_data
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(k, v)| (k, Secret::new(v.0)))
-            .collect();
-        values.extend(
-            map.data
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(k, v)| (k, Secret::from(v))),
-        );
+        let values = keys(map.binary_data, map.data);
         self.config_maps
             .insert(map.metadata.name.unwrap_or_default(), values);
     }
@@ -138,6 +116,16 @@ impl Objects {
             hint: Some("read it as a secret (capabilities.secrets), which may be any bytes".to_owned()),
         })
     }
+}
+
+/// The values of an object that has some as bytes and some as texts. Texts count.
+fn keys(bytes: Option<BTreeMap<String, ByteString>>, texts: Option<BTreeMap<String, String>>) -> Keys {
+    let bytes = bytes.unwrap_or_default().into_iter();
+    let texts = texts.unwrap_or_default().into_iter();
+    let bytes = bytes.map(|(key, value)| (key, Secret::new(value.0)));
+    bytes
+        .chain(texts.map(|(key, value)| (key, Secret::from(value))))
+        .collect()
 }
 
 fn kind(from: ReferenceKind) -> &'static str {
