@@ -96,19 +96,12 @@ fn fit(route: &Route, path: &[&str]) -> Option<(Vec<bool>, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HttpTrigger, PathType};
+    use crate::PathType;
+    use crate::route::tests::trigger;
 
     #[test]
     fn a_path_is_answered_by_the_route_that_fits_best() {
-        let trigger = |path: &str, path_type| Trigger {
-            name: path.to_owned(),
-            http: Some(HttpTrigger {
-                path: path.to_owned(),
-                path_type,
-                ..HttpTrigger::default()
-            }),
-            ..Trigger::default()
-        };
+        let trigger = |path, path_type| trigger(path, path, path_type);
         let triggers = [
             trigger("/api", PathType::Prefix),
             trigger("/api/:version/health", PathType::Prefix),

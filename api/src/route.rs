@@ -246,7 +246,7 @@ fn unreserved(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -340,9 +340,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn routes_that_answer_the_same_paths_are_found() {
-        let trigger = |name: &str, path: &str, path_type| Trigger {
+    pub(crate) fn trigger(name: &str, path: &str, path_type: PathType) -> Trigger {
+        Trigger {
             name: name.to_owned(),
             http: Some(HttpTrigger {
                 path: path.to_owned(),
@@ -350,7 +349,11 @@ mod tests {
                 ..HttpTrigger::default()
             }),
             ..Trigger::default()
-        };
+        }
+    }
+
+    #[test]
+    fn routes_that_answer_the_same_paths_are_found() {
         let triggers = [
             trigger("a", "/users/:id", PathType::Prefix),
             trigger("b", "/users/:id", PathType::Exact),
