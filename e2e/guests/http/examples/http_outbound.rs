@@ -1,10 +1,10 @@
 //! Sends a request to `?url=` (with `?method=`, and `?body=` if given) and relays status and body as they stream in; where
 //! that fails, answers 502 and the error code.
 
+use guest_http::client;
 use guest_http::wasip2::http::outgoing_handler;
 use guest_http::wasip2::http::types::{
-    ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody, OutgoingRequest,
-    ResponseOutparam, Scheme,
+    ErrorCode, Fields, IncomingRequest, IncomingResponse, OutgoingBody, OutgoingRequest, ResponseOutparam,
 };
 use guest_http::wasip2::io::streams::OutputStream;
 use guest_http::{Query, Reply, answer, read};
@@ -32,21 +32,10 @@ fn handle(request: IncomingRequest, out: ResponseOutparam) {
 }
 
 fn send(url: &str, method: &str, body: &str) -> Result<IncomingResponse, ErrorCode> {
-    let (scheme, rest) = match url.split_once("://") {
-        Some(("https", rest)) => (Scheme::Https, rest),
-        Some((_, rest)) => (Scheme::Http, rest),
-        None => (Scheme::Http, url),
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let method = match method {
-        "GET" => Method::Get,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        other => Method::Other(other.to_owned()),
-    };
+    let (scheme, authority, path) = client::parts(url);
     let request = OutgoingRequest::new(Fields::new());
     request
-        .set_method(&method)
+        .set_method(&client::method(method))
         .map_err(|()| ErrorCode::HttpRequestMethodInvalid)?;
     request
         .set_scheme(Some(&scheme))

@@ -17,12 +17,7 @@ pub struct Call {
 impl Call {
     /// Sends a request. A URL without a path leaves the path unset.
     pub fn begin(method: &str, url: &str, headers: &Fields) -> Result<Self, ErrorCode> {
-        let (scheme, rest) = match url.split_once("://") {
-            Some(("https", rest)) => (Scheme::Https, rest),
-            Some((_, rest)) => (Scheme::Http, rest),
-            None => (Scheme::Http, url),
-        };
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (scheme, authority, path) = parts(url);
         let request = OutgoingRequest::new(headers.clone());
         let invalid = |()| ErrorCode::HttpRequestUriInvalid;
         request
@@ -37,6 +32,17 @@ impl Call {
         let answer = outgoing_handler::handle(request, None)?;
         Ok(Self { body, answer })
     }
+}
+
+/// The parts of a URL: scheme, authority, and the path with the query, which may be empty.
+pub fn parts(url: &str) -> (Scheme, &str, &str) {
+    let (scheme, rest) = match url.split_once("://") {
+        Some(("https", rest)) => (Scheme::Https, rest),
+        Some((_, rest)) => (Scheme::Http, rest),
+        None => (Scheme::Http, url),
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    (scheme, authority, path)
 }
 
 /// Waits for the head of an answer.

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
 use wasip3::{wit_future, wit_stream};
 
 struct Call;
@@ -51,12 +51,7 @@ fn fields(query: &Query, name: &str) -> Fields {
 
 async fn call(query: &Query<'_>, text: &mut String) -> Result<(), ErrorCode> {
     let url = first(query, "url").unwrap_or_default();
-    let (scheme, rest) = match url.split_once("://") {
-        Some(("https", rest)) => (Scheme::Https, rest),
-        Some((_, rest)) => (Scheme::Http, rest),
-        None => (Scheme::Http, url),
-    };
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (scheme, authority, path) = guest_http3::parts(url);
     let (mut body, reader) = wit_stream::new();
     let (ended, trailers) = wit_future::new(|| Ok(None));
     let (request, sent) = Request::new(fields(query, "header"), Some(reader), trailers, None);

@@ -2,7 +2,7 @@
 //! error code.
 
 use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::{wit_future, wit_stream};
 
 struct Outbound;
@@ -37,12 +37,7 @@ impl wasip3::exports::http::handler::Guest for Outbound {
 }
 
 async fn send(url: &str) -> Result<Response, ErrorCode> {
-    let (scheme, rest) = match url.split_once("://") {
-        Some(("https", rest)) => (Scheme::Https, rest),
-        Some((_, rest)) => (Scheme::Http, rest),
-        None => (Scheme::Http, url),
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (scheme, authority, path) = guest_http3::parts(url);
     let (_, trailers) = wit_future::new(|| Ok(None));
     let (request, _sent) = Request::new(Fields::new(), None, trailers, None);
     let invalid = |()| ErrorCode::HttpRequestUriInvalid;
