@@ -2,7 +2,8 @@
 
 use super::Stream;
 use shoal_redis::Value;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 /// A row of XPENDING: an entry that was handed out and not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,40 @@ pub(super) enum Turn {
     Dead(Duration),
 }
 
-/// `busy` says whether a call of ours is working on it.
+/// The entries that a consumer has, or is about to have.
+#[derive(Debug, Default)]
+pub(super) struct Hands {
+    /// Those that wait for a call or have one.
+    pub(super) busy: HashSet<String>,
+    /// When the read began whose answer is on its way.
+    pub(super) reading: Option<Instant>,
+    /// The last one that came with an answer. The next answer has later ones alone.
+    last: (u64, u64),
+}
+
+impl Hands {
+    /// Takes note of an entry that came with the answer to a read.
+    pub(super) fn received(&mut self, id: &str) {
+        self.last = self.last.max(number(id));
+    }
+
+    /// Whether an entry of ours has a call, or may be in an answer that is on its way: the server counts it as handed out from the
+    /// moment when it began to answer, and a large answer takes its time.
+    pub(super) fn hold(&self, pending: &Pending, me: &str, now: Instant) -> bool {
+        let on_its_way = |began: Instant| pending.idle <= now.saturating_duration_since(began);
+        let later = pending.consumer == me && number(&pending.id) > self.last;
+        self.busy.contains(&pending.id) || (later && self.reading.is_some_and(on_its_way))
+    }
+}
+
+/// An entry's id as numbers: `MILLISECONDS-SEQUENCE`.
+fn number(id: &str) -> (u64, u64) {
+    let (time, sequence) = id.split_once('-').unwrap_or((id, "0"));
+    let number = |text: &str| text.parse().unwrap_or_default();
+    (number(time), number(sequence))
+}
+
+/// `busy` says whether a call of ours is working on it, or will soon.
 pub(super) fn turn(pending: &Pending, me: &str, busy: bool, stream: &Stream) -> Turn {
     let rest = match pending.consumer == me {
         _ if busy => return Turn::Leave,
@@ -103,6 +137,33 @@ mod tests {
         assert_eq!(at("other", 59, 1, false), Turn::Leave);
         assert_eq!(at("other", 60, 1, false), Turn::Again(other));
         assert_eq!(at("other", 60, 7, false), Turn::Dead(other));
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_tried_again() {
+        let began = Instant::now();
+        let at = |id: &str, consumer: &str, idle| {
+            let mut hands = Hands {
+                reading: Some(began),
+                ..Hands::default()
+            };
+            hands.received("9-3");
+            hands.received("7-1");
+            hands.busy.insert("5-0".to_owned());
+            let pending = Pending {
+                id: id.to_owned(),
+                consumer: consumer.to_owned(),
+                idle: Duration::from_millis(idle),
+                deliveries: 1,
+            };
+            hands.hold(&pending, "me", began + Duration::from_millis(200))
+        };
+        assert!(at("10-0", "me", 200), "handed out when the read began");
+        assert!(at("9-10", "me", 60));
+        assert!(!at("9-10", "me", 201), "handed out with an answer that was lost");
+        assert!(!at("9-3", "me", 60), "it has been here");
+        assert!(!at("10-0", "other", 60));
+        assert!(at("5-0", "me", 1000));
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Streams, read as one consumer of a group. An entry is acknowledged once its call went well, so a call may come twice and none is
 //! lost: <https://redis.io/docs/latest/develop/data-types/streams/#consumer-groups>.
 
-use super::claim::{Pending, Turn, rows, turn};
+use super::claim::{Hands, Pending, Turn, rows, turn};
 use super::entry::{self, Entry, Fields};
 use super::settle::Alone;
 use super::{Shared, Stream};
 use crate::event::count;
 use shoal_redis::{Apart, Error, Value, cmd};
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How long a read waits for entries.
@@ -27,8 +26,7 @@ pub(super) struct Consumer {
     pub(super) stream: Stream,
     /// Its name in the group: of this run alone, since another may still be at work under an older one.
     pub(super) name: String,
-    /// Entries that wait for a call or have one.
-    busy: Mutex<HashSet<String>>,
+    hands: Mutex<Hands>,
 }
 
 pub(super) async fn read(shared: Arc<Shared>, stream: Stream) {
@@ -36,7 +34,7 @@ pub(super) async fn read(shared: Arc<Shared>, stream: Stream) {
         name: format!("shoal-{:016x}", rand::random::<u64>()),
         shared,
         stream,
-        busy: Mutex::default(),
+        hands: Mutex::default(),
     });
     let pending = tokio::spawn(look_after(Arc::clone(&consumer)));
     let mut attempt = 0;
@@ -75,8 +73,8 @@ impl Consumer {
         self.shared.stop.is_cancelled()
     }
 
-    fn busy(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn run(&self, command: &shoal_redis::Cmd, repeatable: bool) -> Result<Value, Error> {
@@ -111,7 +109,9 @@ impl Consumer {
                 None => return Ok(()),
             }
             let free = self.shared.places.available_permits().clamp(1, MOST);
-            let entries = match self.next(&mut connection, free).await {
+            self.hands().reading = Some(Instant::now());
+            let read = self.next(&mut connection, free).await;
+            let entries = match self.received(read) {
                 Err(error) if error.code() == "NOGROUP" => {
                     self.join().await?;
                     continue;
@@ -119,7 +119,6 @@ impl Consumer {
                 entries => entries?,
             };
             *attempt = 0;
-            let entries: Vec<_> = entries.into_iter().map(|entry| self.taken(entry)).collect();
             for entry in entries {
                 // At the end those without a place stay pending, for others.
                 let Some(place) = self.place().await else {
@@ -140,9 +139,24 @@ impl Consumer {
         }
     }
 
+    /// Takes the entries of an answer, all of them before the read counts as over.
+    fn received(self: &Arc<Self>, read: Result<Vec<Entry>, Error>) -> Result<Vec<Taken>, Error> {
+        let taken = read.map(|entries| {
+            let taken = entries.into_iter().map(|entry| self.taken(entry));
+            taken.collect::<Vec<_>>()
+        });
+        let mut hands = self.hands();
+        hands.reading = None;
+        for it in taken.iter().flatten() {
+            hands.received(&it.entry.id);
+        }
+        drop(hands);
+        taken
+    }
+
     /// Nobody else is to begin with this entry until it is dropped.
     fn taken(self: &Arc<Self>, entry: Entry) -> Taken {
-        self.busy().insert(entry.id.clone());
+        self.hands().busy.insert(entry.id.clone());
         Taken {
             consumer: Arc::clone(self),
             entry,
@@ -224,8 +238,8 @@ impl Consumer {
                 .filter(|_| rows.len() == ROWS)
                 .map(|row| row.id.clone());
             for row in &rows {
-                let busy = self.busy().contains(&row.id);
-                match turn(row, &self.name, busy, &self.stream) {
+                let held = self.hands().hold(row, &self.name, Instant::now());
+                match turn(row, &self.name, held, &self.stream) {
                     Turn::Leave => {}
                     _ if self.stopped() => return Ok(()),
                     Turn::Again(rest) => self.again(row, rest).await?,
@@ -303,6 +317,6 @@ struct Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.consumer.busy().remove(&self.entry.id);
+        self.consumer.hands().busy.remove(&self.entry.id);
     }
 }
